@@ -1,0 +1,1 @@
+"""What LLM inference on GKE is made of: settings, facts, checks, rules and manifests. Pure, without I/O."""

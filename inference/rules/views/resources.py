@@ -1,0 +1,76 @@
+"""A resource of a Pulumi program as a policy sees it: type token, inputs, options, edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from inference.rules.views.values import Props
+
+__all__ = ["Provider", "Resource", "short_name"]
+
+View = TypeVar("View")
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """The provider instance that manages a resource."""
+
+    type: str
+    """Token, for example ``pulumi:providers:kubernetes``."""
+    name: str
+    """Logical name; default providers are called ``default`` or ``default_<version>``."""
+    urn: str
+    props: Props = field(default_factory=lambda: Props({}))
+
+    @property
+    def default(self) -> bool:
+        """Whether the engine made it because the program named none."""
+        return self.name == "default" or self.name.startswith("default_")
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """One registered resource. Equality is identity: two resources may look alike."""
+
+    type: str
+    """Type token, for example ``gcp:container/nodePool:NodePool``."""
+    name: str
+    """Logical name."""
+    urn: str
+    props: Props
+    """Properties with their wire names (camelCase)."""
+    parent: str = ""
+    """URN of the parent."""
+    provider: Provider | None = None
+    dependencies: tuple[str, ...] = ()
+    """URNs that this resource waits for."""
+    property_dependencies: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """URNs that the value of each top-level property comes from."""
+    options: Props = field(default_factory=lambda: Props({}))
+    """Resource options as the analyzer protocol names them: ``protect``, ``ignoreChanges`` …"""
+    physical_id: str | None = None
+    """ID in the cloud, where it exists already."""
+    _views: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def custom(self) -> bool:
+        """Whether a provider manages it; a component only groups others."""
+        return self.type.startswith(("gcp:", "kubernetes:", "google-native:", "pulumi:providers:"))
+
+    @property
+    def physical_name(self) -> str | None:
+        """Name in the cloud where the inputs tell it."""
+        return self.props.text("name")
+
+    def view(self, make: Callable[[Resource], View]) -> View:
+        """Return one view of this resource, made once and shared by all rules."""
+        if make not in self._views:
+            self._views[make] = make(self)
+        return cast("View", self._views[make])
+
+
+def short_name(reference: str) -> str:
+    """Return the last segment of an ID, self link or plain name."""
+    return reference.rstrip("/").rsplit("/", 1)[-1]

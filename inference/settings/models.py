@@ -1,0 +1,79 @@
+"""Models: what to serve, on which pool, over how many accelerators, with weights from where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from inference.settings.secrets import SecretSource
+from inference.settings.vocabulary import BucketName, DnsLabel, Section
+
+__all__ = ["BucketWeights", "HubWeights", "ModelSettings", "Parallelism", "Weights"]
+
+
+class Parallelism(Section):
+    """How one replica is split. The product of the sizes is the number of accelerators of a replica."""
+
+    tensor: Annotated[int, Field(ge=1, le=64)] = 1
+    """Tensor parallel size: slices of every layer; stays inside one node."""
+    pipeline: Annotated[int, Field(ge=1, le=32)] = 1
+    """Pipeline parallel size: groups of layers; one per node."""
+
+
+class HubWeights(Section):
+    """Weights downloaded from the Hugging Face Hub at every start; for small models."""
+
+    source: Literal["hub"]
+    """Tag of this source."""
+    token: SecretSource | None = None
+    """Access token; needed for gated models."""
+
+
+class BucketWeights(Section):
+    """Weights read from a Cloud Storage bucket through Cloud Storage FUSE; filled once, outliving the stack."""
+
+    source: Literal["bucket"]
+    """Tag of this source."""
+    bucket: BucketName
+    """Bucket that holds the model's files, in the pool's region."""
+    path: Annotated[
+        str, Field(pattern=r"^[^/\s][^\s]*[^/\s]$", examples=["moonshotai/Kimi-K2-Instruct-0905"])
+    ]
+    """Folder of the model's files in the bucket."""
+
+
+Weights = Annotated[HubWeights | BucketWeights, Field(discriminator="source")]
+
+
+class ModelSettings(Section):
+    """One model behind one OpenAI-compatible endpoint, served by vLLM."""
+
+    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", examples=["Qwen/Qwen2.5-1.5B-Instruct"])]
+    """Hugging Face id; also the name that clients ask for."""
+    pool: DnsLabel
+    """Name of the pool in ``pools`` that runs it."""
+    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Independent copies."""
+    gpus: Annotated[int | None, Field(ge=1, le=16)] = None
+    """Accelerators of each pod. Follows from the parallel sizes; stated, it is checked against them."""
+    parallelism: Parallelism = Parallelism()
+    """How one replica is split over accelerators and nodes."""
+    context_length: Annotated[int, Field(ge=256, le=10_485_760)]
+    """Longest prompt and answer together, tokens (``--max-model-len``)."""
+    max_concurrent_sequences: Annotated[int | None, Field(ge=1, le=8192)] = None
+    """Sequences in one batch (``--max-num-seqs``); left out, vLLM's default."""
+    memory_utilization: Annotated[float, Field(ge=0.1, le=0.98, strict=False)] = 0.9
+    """Share of the device memory that vLLM may take (``--gpu-memory-utilization``)."""
+    dtype: Literal["auto", "half", "bfloat16"] = "auto"
+    """Type of the activations; a T4 has no bfloat16."""
+    kv_cache_dtype: Literal["auto", "fp8"] = "auto"
+    """Type of the KV cache."""
+    weights: Weights
+    """Where the weights come from."""
+    image: Annotated[str | None, Field(examples=["vllm/vllm-openai:v0.32.0"])] = None
+    """Container image of the server, pinned; left out, the version that the project is tested with."""
+    extra_args: dict[Annotated[str, Field(pattern=r"^--[a-z][a-z0-9-]*$")], str | int | float | bool] = Field(
+        default={}, examples=[{"--enable-prefix-caching": True}]
+    )
+    """More options of ``vllm serve``; true for an option without a value."""
