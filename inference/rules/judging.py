@@ -29,9 +29,7 @@ class Broken:
 class Judge:
     """Rules with their configuration, ready to be applied."""
 
-    def __init__(
-        self, rules: Iterable[Rule], configuration: Mapping[str, Mapping[str, Any]] | None = None
-    ) -> None:
+    def __init__(self, rules: Iterable[Rule], configuration: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         self._configuration = configuration or {}
         self._rules = tuple(rules)
         self._stack_rules = tuple(rule for rule in self._rules if rule.about_stack)
@@ -41,9 +39,7 @@ class Judge:
         """Return the rules that may concern resources of a type."""
         if token not in self._for_type:
             self._for_type[token] = tuple(
-                rule
-                for rule in self._rules
-                if rule.subject is not None and token.startswith(rule.subject.types)
+                rule for rule in self._rules if rule.subject is not None and token.startswith(rule.subject.types)
             )
         return self._for_type[token]
 

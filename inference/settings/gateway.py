@@ -15,9 +15,7 @@ __all__ = ["GatewaySettings", "PickerSettings", "TlsSettings"]
 class TlsSettings(Section):
     """Server certificate of the gateway."""
 
-    certificate: Annotated[
-        str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$", examples=["llm-example-com"])
-    ]
+    certificate: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$", examples=["llm-example-com"])]
     """Name of a regional certificate in Certificate Manager, in the cluster's region."""
 
 

@@ -37,9 +37,7 @@ class BucketWeights(Section):
     """Tag of this source."""
     bucket: BucketName
     """Bucket that holds the model's files, in the pool's region."""
-    path: Annotated[
-        str, Field(pattern=r"^[^/\s][^\s]*[^/\s]$", examples=["moonshotai/Kimi-K2-Instruct-0905"])
-    ]
+    path: Annotated[str, Field(pattern=r"^[^/\s][^\s]*[^/\s]$", examples=["moonshotai/Kimi-K2-Instruct-0905"])]
     """Folder of the model's files in the bucket."""
 
 

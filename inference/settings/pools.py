@@ -78,9 +78,7 @@ class QueuedProvisioning(Section):
     """Hours after which a node is given back."""
 
 
-Capacity = Annotated[
-    OnDemand | Spot | Reservation | FlexStart | QueuedProvisioning, Field(discriminator="type")
-]
+Capacity = Annotated[OnDemand | Spot | Reservation | FlexStart | QueuedProvisioning, Field(discriminator="type")]
 
 
 class GpuPoolSettings(Section):

@@ -40,20 +40,14 @@ def _network(value: str) -> str:
     try:
         ipaddress.IPv4Network(value)
     except ValueError as error:
-        raise ValueError(
-            f"{error}; write the first address of an IPv4 block and its prefix length"
-        ) from error
+        raise ValueError(f"{error}; write the first address of an IPv4 block and its prefix length") from error
     return value
 
 
-Cidr = Annotated[
-    str, AfterValidator(_network), Field(examples=["10.4.0.0/14"], json_schema_extra={"format": "cidr"})
-]
+Cidr = Annotated[str, AfterValidator(_network), Field(examples=["10.4.0.0/14"], json_schema_extra={"format": "cidr"})]
 """An IPv4 block in CIDR notation, host bits zero."""
 
-DnsLabel = Annotated[
-    str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$"), Field(examples=["h200"])
-]
+DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$"), Field(examples=["h200"])]
 """A short name that Kubernetes and Google Cloud both accept, with room for suffixes (30 characters)."""
 
 Hostname = Annotated[
@@ -90,7 +84,5 @@ BucketName = Annotated[
 ]
 """The name of a Cloud Storage bucket, without ``gs://``."""
 
-SecretName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$"), Field(examples=["llm-api-key"])
-]
+SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,255}$"), Field(examples=["llm-api-key"])]
 """The ID of a secret in Secret Manager, in the stack's project."""

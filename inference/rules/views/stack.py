@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from inference.rules.framework import Subject
-from inference.rules.views.kubernetes import KubernetesObject, PodTemplate
+from inference.rules.views.kubernetes import KubernetesObject
+from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource, short_name
 from inference.rules.views.values import UNKNOWN
 
@@ -66,9 +67,7 @@ class Stack:
         """Return the Kubernetes objects of a kind, in any version of its group."""
         return tuple(thing for thing in self._objects.get(kind, ()) if thing.group == group)
 
-    def object(
-        self, kind: str, group: str, name: str | None, namespace: str | None
-    ) -> KubernetesObject | None:
+    def object(self, kind: str, group: str, name: str | None, namespace: str | None) -> KubernetesObject | None:
         """Return the object with this name; ``namespace`` ``None`` for kinds without one."""
         for thing in self.objects(kind, group):
             if name is not None and thing.name == name and namespace in (None, thing.namespace):
@@ -91,15 +90,13 @@ class Stack:
         if not selector:
             return ()
         wanted = selector.items()
-        return tuple(
-            pod for pod in self.pods() if pod.namespace == namespace and wanted <= pod.labels.items()
-        )
+        return tuple(pod for pod in self.pods() if pod.namespace == namespace and wanted <= pod.labels.items())
 
     def reference(self, source: Resource, *path: str | int, among: Iterable[Resource]) -> Resource | None:
         """Return the resource that a property names.
 
         By ID, self link, name or logical name where the value is known; by the edge of the property where it is
-        not. ``None`` where nothing can be said or nothing matches; see ``dangling`` for the difference.
+        not. ``None`` where nothing can be said or nothing matches.
         """
         candidates = tuple(among)
         value = source.props.raw(*path)

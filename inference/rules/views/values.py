@@ -172,9 +172,7 @@ class Props:
                 found[key] = str(value).lower()
             elif isinstance(value, int | float):
                 found[key] = (
-                    str(int(value))
-                    if value == value and abs(value) < 1e15 and value == int(value)
-                    else str(value)
+                    str(int(value)) if value == value and abs(value) < 1e15 and value == int(value) else str(value)
                 )
         return found
 
