@@ -1,0 +1,180 @@
+"""The cluster: release, addresses, system nodes, maintenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from inference import addressing
+from inference.derivation import attachment_of, fabric_of, most_nodes
+from inference.facts.machines import machine
+from inference.facts.versions import GKE_MINIMUM, GkeVersion
+from inference.problems import Problem
+from inference.settings import StackSettings
+
+__all__ = ["check"]
+
+_MAINTENANCE_HOURS = 48
+_MAINTENANCE_DAYS = 32
+"""GKE wants 48 hours of window in any 32 days, in blocks of at least 4.
+
+https://cloud.google.com/kubernetes-engine/docs/concepts/maintenance-windows-and-exclusions
+"""
+
+_SMALLEST_PROXY_PREFIX = 26
+"""A proxy-only subnet has at least 64 addresses: https://cloud.google.com/load-balancing/docs/proxy-only-subnets."""
+
+_POD_PREFIX_PER_NODE = 24
+"""With GKE's default of 110 pods, every node takes a /24 of the pod range."""
+
+
+def check(settings: StackSettings) -> Iterator[Problem]:
+    """Yield what is wrong with the cluster."""
+    yield from _system_pool(settings)
+    yield from _release(settings)
+    yield from _maintenance(settings)
+    yield from _ranges(settings)
+
+
+def _system_pool(settings: StackSettings) -> Iterator[Problem]:
+    pool = settings.cluster.system_pool
+    where = "cluster.systemPool"
+    if pool.min_nodes > pool.max_nodes:
+        yield Problem(
+            f"{where}.minNodes",
+            f"{pool.min_nodes}, with maxNodes {pool.max_nodes}",
+            "the autoscaler needs a lower limit that is not above the upper one",
+            f"Set minNodes to at most {pool.max_nodes}, or maxNodes to at least {pool.min_nodes}.",
+        )
+    found = machine(pool.machine_type)
+    if found is None:
+        yield Problem(
+            f"{where}.machineType",
+            f'"{pool.machine_type}"',
+            "no such machine type is known, so controllers cannot be sized for it",
+            "Write a general-purpose type, for example e2-standard-4.",
+        )
+    elif found.gpus:
+        yield Problem(
+            f"{where}.machineType",
+            f'"{pool.machine_type}" carries {found.gpus} GPUs',
+            "controllers would keep accelerators awake that nobody uses",
+            "Write a general-purpose type, for example e2-standard-4.",
+        )
+
+
+def _release(settings: StackSettings) -> Iterator[Problem]:
+    version = GkeVersion.parse(settings.cluster.version)
+    needed: dict[str, str] = {}
+    if settings.gateway is not None:
+        needed["InferencePool definitions that GKE owns"] = GKE_MINIMUM["inference-pool-crds"]
+    for name, pool in settings.pools.items():
+        if attachment_of(pool) == "dranet":
+            needed[f"managed DRANET of pool {name}"] = GKE_MINIMUM["dranet"]
+    for what, minimum in needed.items():
+        if version.satisfies(minimum) is False:
+            yield Problem(
+                "cluster.version",
+                f'"{settings.cluster.version}"',
+                f"{what} need{'s' if 'pool' in what else ''} GKE {minimum} or newer",
+                f'Set version: "{_next_minor(minimum)}" or a newer minor.',
+            )
+
+
+def _next_minor(minimum: str) -> str:
+    major, minor, *_ = minimum.split(".")
+    return f"{major}.{minor}" if minimum.count(".") == 1 else f"{major}.{int(minor) + 1}"
+
+
+def _maintenance(settings: StackSettings) -> Iterator[Problem]:
+    window = settings.cluster.maintenance_window
+    hour, minute = (int(part) for part in window.start.split(":"))
+    if hour > 23 or minute > 59:
+        yield Problem(
+            "cluster.maintenanceWindow.start", f'"{window.start}"', "it is no time of day", "Write HH:MM in UTC, 00:00 to 23:59."
+        )
+    per_period = len(set(window.days)) * window.hours * (_MAINTENANCE_DAYS // 7)
+    if per_period < _MAINTENANCE_HOURS:
+        yield Problem(
+            "cluster.maintenanceWindow",
+            f"{window.hours} hours on {', '.join(window.days)}, {per_period} hours in {_MAINTENANCE_DAYS} days",
+            f"GKE refuses windows that leave less than {_MAINTENANCE_HOURS} hours in {_MAINTENANCE_DAYS} days",
+            "Add a day or lengthen the window.",
+        )
+
+
+def _ranges(settings: StackSettings) -> Iterator[Problem]:
+    network = settings.cluster.network
+    used = {
+        "nodes": network.nodes,
+        "pods": network.pods,
+        "services": network.services,
+        "proxies": network.proxies,
+        "hostNics": network.host_nics,
+        "rdma": network.rdma,
+    }
+    for one, other in addressing.overlaps(used):
+        yield Problem(
+            f"cluster.network.{other}",
+            f"{used[other]} overlaps {one} ({used[one]})",
+            "replies of a node with several NICs would leave through the wrong one, and peering is refused later",
+            "Choose disjoint blocks; the defaults are.",
+        )
+    for name, block in used.items():
+        if not IPv4Network(block).is_private:
+            yield Problem(
+                f"cluster.network.{name}",
+                f"{block} is not private",
+                "public addresses inside a VPC hide the real owners of those addresses",
+                "Use RFC 1918 space: 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.",
+            )
+    yield from _sizes(settings)
+
+
+def _sizes(settings: StackSettings) -> Iterator[Problem]:
+    network = settings.cluster.network
+    if IPv4Network(network.proxies).prefixlen > _SMALLEST_PROXY_PREFIX:
+        yield Problem(
+            "cluster.network.proxies",
+            f"{network.proxies} is smaller than a /{_SMALLEST_PROXY_PREFIX}",
+            "a proxy-only subnet has at least 64 addresses, and a /23 is advised",
+            "Write a /23, for example 10.1.16.0/23.",
+        )
+    nodes = settings.cluster.system_pool.max_nodes + sum(most_nodes(pool) for pool in settings.pools.values())
+    if addressing.hosts(network.nodes) < nodes:
+        yield Problem(
+            "cluster.network.nodes",
+            f"{network.nodes} has {addressing.hosts(network.nodes)} addresses for {nodes} nodes",
+            "each node takes one address of the subnet",
+            "Use a larger block.",
+        )
+    pod_blocks = 2 ** max(_POD_PREFIX_PER_NODE - IPv4Network(network.pods).prefixlen, -1)
+    if pod_blocks < nodes:
+        yield Problem(
+            "cluster.network.pods",
+            f"{network.pods} has room for {int(pod_blocks)} nodes of a /{_POD_PREFIX_PER_NODE} each, the pools for {nodes}",
+            "every node takes a /24 of the pod range, and the range cannot be changed later",
+            "Use a larger block, for example a /14.",
+        )
+    yield from _accelerator_subnets(settings)
+
+
+def _accelerator_subnets(settings: StackSettings) -> Iterator[Problem]:
+    network = settings.cluster.network
+    for name, pool in settings.pools.items():
+        fabric = fabric_of(pool)
+        if fabric is None or attachment_of(pool) != "multi-network":
+            continue
+        blocks = {"rdma": (network.rdma, fabric.gpu_networks), "hostNics": (network.host_nics, max(fabric.host_networks, 1))}
+        for key, (block, parts) in blocks.items():
+            try:
+                smallest = min(addressing.hosts(part) for part in addressing.split(block, parts))
+            except ValueError:
+                smallest = 0
+            if smallest < most_nodes(pool):
+                yield Problem(
+                    f"cluster.network.{key}",
+                    f"{block} makes {parts} subnet{'s' if parts > 1 else ''} of {smallest} addresses",
+                    f"each of the {most_nodes(pool)} nodes of pool {name} takes one address in every one of them",
+                    "Use a larger block, for example a /18.",
+                )

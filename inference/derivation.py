@@ -1,0 +1,138 @@
+"""Small answers that follow from a stack file and the facts; ``None`` where they cannot be given."""
+
+from __future__ import annotations
+
+from inference.facts.fabrics import Fabric
+from inference.facts.gpus import GPUS, Gpu
+from inference.facts.machines import Machine, machine
+from inference.facts.tpus import Slice, slice_of
+from inference.facts.zones import is_zone, region_of
+from inference.fit import Device, Split
+from inference.settings.cluster import ClusterSettings
+from inference.settings.models import ModelSettings
+from inference.settings.pools import AcceleratorPool, GpuPoolSettings, TpuPoolSettings
+
+__all__ = [
+    "accelerator_of",
+    "accelerators_per_node",
+    "attachment_of",
+    "device_of",
+    "fabric_of",
+    "gpu_of",
+    "image_version",
+    "machine_of",
+    "most_nodes",
+    "nodes_per_replica",
+    "pods_accelerators",
+    "region_of_cluster",
+    "slice_of_pool",
+    "split_of",
+    "zone_of",
+]
+
+
+def region_of_cluster(cluster: ClusterSettings) -> str:
+    """Return the region of the cluster's control plane."""
+    return region_of(cluster.location) if is_zone(cluster.location) else cluster.location
+
+
+def zone_of(cluster: ClusterSettings, pool: AcceleratorPool) -> str | None:
+    """Return the zone of a pool's nodes."""
+    return pool.zone or (cluster.location if is_zone(cluster.location) else None)
+
+
+def slice_of_pool(pool: TpuPoolSettings) -> Slice | None:
+    """Return the TPU slice that the topology makes."""
+    try:
+        return slice_of(pool.generation, pool.topology, pool.machine_type)
+    except ValueError:
+        return None
+
+
+def machine_of(pool: AcceleratorPool) -> Machine | None:
+    """Return what is known of a GPU pool's machine."""
+    return machine(pool.machine_type) if isinstance(pool, GpuPoolSettings) else None
+
+
+def accelerator_of(pool: GpuPoolSettings) -> str | None:
+    """Return the GPU type of a pool: the machine's own, or the chosen one of an N1 machine."""
+    found = machine_of(pool)
+    return found.accelerator if found is not None and found.accelerator else pool.accelerator
+
+
+def gpu_of(pool: AcceleratorPool) -> Gpu | None:
+    """Return what is known of a pool's GPU."""
+    return GPUS.get(accelerator_of(pool) or "") if isinstance(pool, GpuPoolSettings) else None
+
+
+def accelerators_per_node(pool: AcceleratorPool) -> int | None:
+    """Return GPUs or TPU chips of one node."""
+    if isinstance(pool, TpuPoolSettings):
+        found = slice_of_pool(pool)
+        return found.chips // found.nodes if found else None
+    model = machine_of(pool)
+    return model.gpus if model is not None and model.gpus else pool.gpus_per_node or 1
+
+
+def most_nodes(pool: AcceleratorPool) -> int:
+    """Return the most nodes that a pool can have."""
+    if isinstance(pool, GpuPoolSettings):
+        return pool.nodes.max
+    found = slice_of_pool(pool)
+    return pool.slices.max * (found.nodes if found else 1)
+
+
+def fabric_of(pool: AcceleratorPool) -> Fabric | None:
+    """Return the accelerator fabric of a pool's machine."""
+    found = machine_of(pool)
+    return found.fabric if found is not None else None
+
+
+def attachment_of(pool: AcceleratorPool) -> str:
+    """Return how pods of a pool reach the fabric: ``multi-network``, ``dranet`` or ``default`` (not at all)."""
+    if isinstance(pool, TpuPoolSettings):
+        return "default"
+    if pool.network is not None:
+        return pool.network
+    fabric = fabric_of(pool)
+    if fabric is None:
+        return "default"
+    return "multi-network" if fabric.multi_network else "dranet"
+
+
+def device_of(pool: AcceleratorPool) -> Device | None:
+    """Return the memory of one accelerator of a pool."""
+    gpu = gpu_of(pool)
+    if gpu is not None:
+        return Device(gpu.name, gpu.memory_gib)
+    if isinstance(pool, TpuPoolSettings):
+        found = slice_of_pool(pool)
+        return Device(f"TPU {pool.generation}", found.generation.hbm_gib) if found else None
+    return None
+
+
+def split_of(model: ModelSettings) -> Split:
+    """Return how one replica of a model is split."""
+    return Split(model.parallelism.tensor, model.parallelism.pipeline)
+
+
+def pods_accelerators(model: ModelSettings, pool: AcceleratorPool) -> int | None:
+    """Return the accelerators of each pod: all of one replica where a node holds them, else a whole node."""
+    per_node = accelerators_per_node(pool)
+    if model.gpus is not None:
+        return model.gpus
+    return min(split_of(model).devices, per_node) if per_node else None
+
+
+def nodes_per_replica(model: ModelSettings, pool: AcceleratorPool) -> int:
+    """Return the pods, one a node, of one replica."""
+    per_pod = pods_accelerators(model, pool) or 1
+    return max(1, -(-split_of(model).devices // per_pod))
+
+
+def image_version(image: str) -> tuple[str, str | None, str | None]:
+    """Return repository, tag and digest of an image reference."""
+    rest, _, digest = image.partition("@")
+    slash = rest.rfind("/")
+    name, colon, tag = rest[slash + 1 :].partition(":")
+    return rest[: slash + 1] + name, tag if colon else None, digest or None

@@ -1,0 +1,240 @@
+"""The GPU machine types as rows, family by family: what is common to a family stands once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["FAMILIES", "Family"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What the machine types of one accelerator family share, and their rows."""
+
+    name: str
+    accelerator: str
+    rows: tuple[tuple[str, int, int, float, int | None], ...]
+    """(machine type, GPUs, vCPUs, memory in GiB, local SSDs: bundled, or the most where a count is chosen)."""
+    ssd: Literal["bundled", "chosen", "unknown"]
+    boot_disk_types: tuple[str, ...]
+    source: str
+    nics: int | None = None
+    """NICs of the machine types that have no fabric; None where not verified."""
+    fabrics: dict[str, str] = field(default_factory=dict)
+    """Machine type to key of its fabric."""
+    arch: Literal["amd64", "arm64"] = "amd64"
+    zones: frozenset[str] | None = None
+    zones_seen: frozenset[str] = frozenset()
+    regions: frozenset[str] | None = None
+    not_on_demand: frozenset[str] = frozenset()
+    reservation_only: bool = False
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_A3_DISKS = ("pd-balanced", "pd-ssd", "hyperdisk-balanced")
+_HYPERDISK = ("hyperdisk-balanced",)
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        name="g2",
+        accelerator="nvidia-l4",
+        rows=(
+            ("g2-standard-4", 1, 4, 16, 1),
+            ("g2-standard-8", 1, 8, 32, 1),
+            ("g2-standard-12", 1, 12, 48, 1),
+            ("g2-standard-16", 1, 16, 64, 1),
+            ("g2-standard-24", 2, 24, 96, 2),
+            ("g2-standard-32", 1, 32, 128, 1),
+            ("g2-standard-48", 4, 48, 192, 4),
+            ("g2-standard-96", 8, 96, 384, 8),
+        ),
+        ssd="chosen",
+        boot_disk_types=("pd-balanced", "pd-ssd"),
+        zones_seen=_names(
+            "asia-south1-a asia-southeast1-b europe-west4-a europe-west4-b europe-west4-c us-central1-a"
+            " us-central1-b us-central1-c us-east1-b us-east1-d us-east4-a us-west1-a us-west1-b"
+        ),
+        regions=_names(
+            "asia-east1 asia-northeast1 asia-northeast3 asia-south1 asia-southeast1 europe-west1 europe-west2"
+            " europe-west3 europe-west4 europe-west6 me-central2 northamerica-northeast1"
+            " northamerica-northeast2 us-central1 us-east1 us-east4 us-west1 us-west4"
+        ),
+        source="GPUDOC; COSTCALC:regions; COSTZONE23:zones; PDDOC",
+    ),
+    Family(
+        name="g4",
+        accelerator="nvidia-rtx-pro-6000",
+        rows=(
+            # A fraction of one GPU (1/8, 1/4, 1/2): no whole GPU to schedule, and no verified way on GKE.
+            ("g4-standard-6", 0, 6, 22, 0),
+            ("g4-standard-12", 0, 12, 45, 1),
+            ("g4-standard-24", 0, 24, 90, 2),
+            ("g4-standard-48", 1, 48, 180, 4),
+            ("g4-standard-96", 2, 96, 360, 8),
+            ("g4-standard-192", 4, 192, 720, 16),
+            ("g4-standard-384", 8, 384, 1440, 32),
+        ),
+        ssd="chosen",
+        nics=1,
+        boot_disk_types=_HYPERDISK,
+        regions=_names(
+            "asia-east1 asia-northeast1 asia-south1 asia-south2 asia-southeast1 asia-southeast2 europe-north1"
+            " europe-west1 europe-west10 europe-west2 europe-west4 europe-west8 me-central2"
+            " southamerica-east1 us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 us-west3 us-west4"
+        ),
+        source="GPUDOC; COSTCALC:regions",
+    ),
+    Family(
+        name="a2",
+        accelerator="nvidia-tesla-a100",
+        rows=(
+            ("a2-highgpu-1g", 1, 12, 85, None),
+            ("a2-highgpu-2g", 2, 24, 170, None),
+            ("a2-highgpu-4g", 4, 48, 340, None),
+            ("a2-highgpu-8g", 8, 96, 680, None),
+            ("a2-megagpu-16g", 16, 96, 1360, None),
+        ),
+        ssd="unknown",
+        boot_disk_types=("pd-balanced", "pd-ssd", "pd-standard"),
+        zones=_names(
+            "asia-northeast1-a asia-northeast1-c asia-northeast3-a asia-northeast3-b asia-southeast1-a"
+            " asia-southeast1-b asia-southeast1-c europe-west4-a europe-west4-b me-west1-a me-west1-c"
+            " us-central1-a us-central1-b us-central1-c us-central1-f us-east1-b us-west1-b us-west3-b"
+            " us-west4-b"
+        ),
+        source="GPUDOC; SKYCAT:zones; PDDOC",
+    ),
+    Family(
+        name="a2-ultra",
+        accelerator="nvidia-a100-80gb",
+        rows=(
+            ("a2-ultragpu-1g", 1, 12, 170, 1),
+            ("a2-ultragpu-2g", 2, 24, 340, 2),
+            ("a2-ultragpu-4g", 4, 48, 680, 4),
+            ("a2-ultragpu-8g", 8, 96, 1360, 8),
+        ),
+        ssd="bundled",
+        boot_disk_types=("pd-balanced", "pd-ssd", "pd-standard"),
+        zones=_names("asia-southeast1-c europe-west4-a us-central1-a us-central1-c us-east4-c us-east5-a us-east5-b"),
+        source="GPUDOC; LSSDDOC; SKYCAT:zones; PDDOC",
+    ),
+    Family(
+        name="a3-high",
+        accelerator="nvidia-h100-80gb",
+        rows=(
+            ("a3-highgpu-1g", 1, 26, 234, 2),
+            ("a3-highgpu-2g", 2, 52, 468, 4),
+            ("a3-highgpu-4g", 4, 104, 936, 8),
+        ),
+        ssd="bundled",
+        nics=1,
+        boot_disk_types=_A3_DISKS,
+        not_on_demand=_names("a3-highgpu-1g a3-highgpu-2g a3-highgpu-4g"),
+        source="GPUDOC; LSSDDOC; SKYPR5351",
+    ),
+    Family(
+        name="a3-high",
+        accelerator="nvidia-h100-80gb",
+        rows=(("a3-highgpu-8g", 8, 208, 1872, 16),),
+        ssd="bundled",
+        fabrics={"a3-highgpu-8g": "tcpx"},
+        boot_disk_types=_A3_DISKS,
+        zones=_names(
+            "asia-east1-c asia-northeast1-b asia-south1-c asia-south2-b asia-southeast1-b asia-southeast1-c"
+            " australia-southeast1-c europe-north1-c europe-west1-b europe-west1-c europe-west3-c"
+            " europe-west4-b europe-west4-c europe-west9-c us-central1-a us-central1-b us-central1-c"
+            " us-east4-a us-east4-b us-east4-c us-east5-a us-west1-a us-west1-b us-west4-a"
+        ),
+        source="GPUDOC; LSSDDOC; SKYCAT:zones; SKYPR5351",
+    ),
+    Family(
+        name="a3-edge",
+        accelerator="nvidia-h100-80gb",
+        rows=(("a3-edgegpu-8g", 8, 208, 1872, 16), ("a3-edgegpu-8g-nolssd", 8, 208, 1872, 0)),
+        ssd="bundled",
+        nics=5,
+        boot_disk_types=_A3_DISKS,
+        source="GPUDOC; LSSDDOC; MTYPES; SKYPR5351",
+    ),
+    Family(
+        name="a3-mega",
+        accelerator="nvidia-h100-mega-80gb",
+        rows=(("a3-megagpu-8g", 8, 208, 1872, 16),),
+        ssd="bundled",
+        fabrics={"a3-megagpu-8g": "tcpxo"},
+        boot_disk_types=_A3_DISKS,
+        zones=_names(
+            "asia-east1-c asia-northeast1-b asia-southeast1-b asia-southeast1-c australia-southeast1-c"
+            " europe-north1-c europe-west1-b europe-west1-c europe-west3-c europe-west4-b europe-west4-c"
+            " us-central1-a us-central1-b us-central1-c us-east4-a us-east4-b us-east4-c us-east5-a"
+            " us-west1-a us-west1-b us-west4-a"
+        ),
+        source="GPUDOC; LSSDDOC; SKYCAT:zones; SKYPR5351",
+    ),
+    Family(
+        name="a3-ultra",
+        accelerator="nvidia-h200-141gb",
+        rows=(("a3-ultragpu-8g", 8, 224, 2952, 32), ("a3-ultragpu-8g-nolssd", 8, 224, 2952, 0)),
+        ssd="bundled",
+        fabrics={"a3-ultragpu-8g": "roce", "a3-ultragpu-8g-nolssd": "roce"},
+        boot_disk_types=_HYPERDISK,
+        zones=_names(
+            "asia-south1-b asia-south2-c europe-west1-b europe-west4-a us-central1-b us-east4-b us-east5-a"
+            " us-south1-b us-west1-c"
+        ),
+        regions=_names(
+            "asia-south1 asia-south2 europe-west1 europe-west4 us-central1 us-east4 us-east5 us-south1 us-west1"
+        ),
+        not_on_demand=_names("a3-ultragpu-8g a3-ultragpu-8g-nolssd"),
+        source="GPUDOC; LSSDDOC; SKYCAT:zones; COSTCALC:regions; CT:examples/machine-learning/a3-ultragpu-8g",
+    ),
+    Family(
+        name="a4",
+        accelerator="nvidia-b200",
+        rows=(("a4-highgpu-8g", 8, 224, 3968, 32),),
+        ssd="bundled",
+        fabrics={"a4-highgpu-8g": "roce"},
+        boot_disk_types=_HYPERDISK,
+        zones=_names(
+            "asia-northeast1-b asia-southeast1-b europe-north1-b europe-west4-b us-central1-b us-east1-b"
+            " us-east4-b us-south1-b us-west2-c us-west3-b us-west3-c"
+        ),
+        regions=_names(
+            "asia-northeast1 asia-southeast1 europe-north1 europe-west1 europe-west4 us-central1 us-east1"
+            " us-east4 us-south1 us-west2 us-west3"
+        ),
+        not_on_demand=_names("a4-highgpu-8g"),
+        source="GPUDOC; LSSDDOC; SKYCAT:zones; COSTCALC:regions; CT:examples/machine-learning/a4-highgpu-8g",
+    ),
+    Family(
+        name="a4x",
+        accelerator="nvidia-gb200",
+        rows=(("a4x-highgpu-4g", 4, 140, 884, 4), ("a4x-highgpu-4g-nolssd", 4, 140, 884, 0)),
+        ssd="bundled",
+        fabrics={"a4x-highgpu-4g": "roce-a4x", "a4x-highgpu-4g-nolssd": "roce-a4x"},
+        arch="arm64",
+        boot_disk_types=_HYPERDISK,
+        regions=_names("europe-west4 us-central1 us-east1 us-east4"),
+        not_on_demand=_names("a4x-highgpu-4g a4x-highgpu-4g-nolssd"),
+        reservation_only=True,
+        source="GPUDOC; LSSDDOC; GKECUSTOMA4X; XPK; COSTCALC:regions; CT:examples/gke-a4x; AICRPR2338",
+    ),
+    Family(
+        name="a4x-max",
+        accelerator="nvidia-gb300",
+        rows=(("a4x-maxgpu-4g-metal", 4, 144, 960, 4), ("a4x-maxgpu-4g-metal-nolssd", 4, 144, 960, 0)),
+        ssd="bundled",
+        fabrics={"a4x-maxgpu-4g-metal": "roce-metal", "a4x-maxgpu-4g-metal-nolssd": "roce-metal"},
+        arch="arm64",
+        boot_disk_types=_HYPERDISK,
+        regions=_names("us-central1 us-east4 us-east5"),
+        not_on_demand=_names("a4x-maxgpu-4g-metal a4x-maxgpu-4g-metal-nolssd"),
+        reservation_only=True,
+        source="GPUDOC; LSSDDOC; GKECUSTOMMAX; CT:examples/gke-a4x-max-bm; COSTCALC:regions",
+    ),
+)
+"""Every GPU family. A3 High stands twice, because only its 8-GPU machine has a fabric and on-demand capacity."""

@@ -1,0 +1,208 @@
+"""Gateway API objects and what GKE and the inference extension attach to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Self
+
+from inference.rules.views.kubernetes import KubernetesObject
+from inference.rules.views.pods import PodTemplate
+from inference.rules.views.resources import Resource
+from inference.rules.views.stack import Stack
+from inference.rules.views.values import Props
+
+__all__ = ["BackendReference", "Gateway", "HttpRoute", "InferencePool", "TargetedPolicy", "gateways_of", "routes_to"]
+
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+POOL_GROUPS = ("inference.networking.k8s.io", "inference.networking.x-k8s.io")
+GKE_GROUP = "networking.gke.io"
+
+
+@dataclass(frozen=True, eq=False)
+class _ObjectView:
+    object: KubernetesObject
+
+    types: ClassVar[tuple[str, ...]] = ("kubernetes:",)
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+
+    @classmethod
+    def of(cls, resource: Resource) -> tuple[Self, ...]:
+        """Return the view of an object of one of the kinds."""
+        return tuple(cls(o) for o in resource.view(KubernetesObject.of) if (o.group, o.kind) in cls.kinds)
+
+    @property
+    def resource(self) -> Resource:
+        return self.object.resource
+
+    @property
+    def spec(self) -> Props:
+        return self.object.spec
+
+    @property
+    def name(self) -> str | None:
+        return self.object.name
+
+    @property
+    def namespace(self) -> str:
+        return self.object.namespace
+
+    def __str__(self) -> str:
+        return str(self.object)
+
+
+@dataclass(frozen=True, eq=False)
+class Gateway(_ObjectView):
+    """A Gateway."""
+
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset({(GATEWAY_GROUP, "Gateway")})
+
+    @property
+    def class_name(self) -> str | None:
+        """``gatewayClassName``."""
+        return self.spec.text("gatewayClassName")
+
+    @property
+    def gke(self) -> bool:
+        """Whether GKE's controller serves it."""
+        return (self.class_name or "").startswith("gke-l7-")
+
+    @property
+    def regional(self) -> bool:
+        """Whether its load balancer needs a proxy-only subnet in the cluster's VPC and region."""
+        return self.gke and ("regional" in (self.class_name or "") or "rilb" in (self.class_name or ""))
+
+    @property
+    def external(self) -> bool:
+        """Whether it has an address on the Internet."""
+        return self.gke and not any(part in (self.class_name or "") for part in ("rilb", "internal"))
+
+    @property
+    def multi_cluster(self) -> bool:
+        return (self.class_name or "").endswith("-mc")
+
+    @property
+    def listeners(self) -> tuple[Props, ...]:
+        return self.spec.sections("listeners")
+
+
+@dataclass(frozen=True, slots=True)
+class BackendReference:
+    """A backend that a route names."""
+
+    route: HttpRoute
+    props: Props
+
+    @property
+    def kind(self) -> str | None:
+        """Kind; ``Service`` where none is given."""
+        return "Service" if self.props.absent("kind") else self.props.text("kind")
+
+    @property
+    def group(self) -> str | None:
+        """API group; the core group where none is given."""
+        return "" if self.props.absent("group") else self.props.text("group")
+
+    @property
+    def name(self) -> str | None:
+        return self.props.text("name")
+
+    @property
+    def namespace(self) -> str:
+        """Namespace; the route's own where none is given."""
+        return self.props.text("namespace") or self.route.namespace
+
+
+@dataclass(frozen=True, eq=False)
+class HttpRoute(_ObjectView):
+    """An HTTPRoute."""
+
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset({(GATEWAY_GROUP, "HTTPRoute")})
+
+    @cached_property
+    def backends(self) -> tuple[BackendReference, ...]:
+        """Every backend of every rule."""
+        rules = self.spec.sections("rules")
+        return tuple(BackendReference(self, ref) for rule in rules for ref in rule.sections("backendRefs"))
+
+    def parents(self, stack: Stack) -> tuple[Gateway, ...]:
+        """Return the gateways that it attaches to, where the stack declares them."""
+        found = []
+        for ref in self.spec.sections("parentRefs"):
+            namespace = ref.text("namespace") or self.namespace
+            gateway = stack.object("Gateway", GATEWAY_GROUP, ref.text("name"), namespace)
+            if gateway is not None:
+                found.append(Gateway(gateway))
+        return tuple(found)
+
+
+@dataclass(frozen=True, eq=False)
+class InferencePool(_ObjectView):
+    """An InferencePool of either API group."""
+
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset((group, "InferencePool") for group in POOL_GROUPS)
+
+    @cached_property
+    def selector(self) -> dict[str, str]:
+        """Labels of the pods; v1 nests them in ``matchLabels``, v1alpha2 does not."""
+        return self.spec.strings("selector", "matchLabels") or self.spec.strings("selector")
+
+    @property
+    def target_ports(self) -> tuple[int, ...]:
+        """Ports of the model servers."""
+        ports = [p.integer("number") for p in self.spec.sections("targetPorts")]
+        ports.append(self.spec.integer("targetPortNumber"))
+        return tuple(p for p in ports if p is not None)
+
+    @property
+    def picker(self) -> Props:
+        """``endpointPickerRef`` (v1) or ``extensionRef`` (v1alpha2)."""
+        return self.spec.section("endpointPickerRef") or self.spec.section("extensionRef")
+
+    def pods(self, stack: Stack) -> tuple[PodTemplate, ...]:
+        """Return the pod templates that it selects."""
+        return stack.pods_matching(self.selector, self.namespace)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetedPolicy(_ObjectView):
+    """A GKE policy attached to a backend or gateway: HealthCheckPolicy, GCPBackendPolicy, GCPGatewayPolicy."""
+
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset(
+        (GKE_GROUP, kind) for kind in ("HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
+    )
+
+    @property
+    def kind(self) -> str:
+        return self.object.kind
+
+    @property
+    def default(self) -> Props:
+        """``spec.default``."""
+        return self.spec.section("default")
+
+    def targets(self, thing: KubernetesObject) -> bool:
+        """Whether ``targetRef`` names this object."""
+        ref = self.spec.section("targetRef")
+        group = "" if ref.absent("group") else ref.text("group")
+        return (
+            ref.text("kind") == thing.kind
+            and group == thing.group
+            and ref.text("name") == thing.name
+            and self.namespace == thing.namespace
+        )
+
+
+def routes_to(stack: Stack, thing: KubernetesObject) -> Iterator[HttpRoute]:
+    """Yield the routes that name this Service or InferencePool as a backend."""
+    for route in stack.each(HttpRoute):
+        if any(
+            b.kind == thing.kind and b.name == thing.name and b.namespace == thing.namespace for b in route.backends
+        ):
+            yield route
+
+
+def gateways_of(stack: Stack, thing: KubernetesObject) -> tuple[Gateway, ...]:
+    """Return the gateways that lead to this Service or InferencePool."""
+    return tuple(gateway for route in routes_to(stack, thing) for gateway in route.parents(stack))

@@ -1,0 +1,191 @@
+"""From configuration to checked settings: every problem at once, before anything is registered."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from inference.checks import check
+from inference.problems import Problem, ProblemsError
+from inference.settings import NAMESPACE, SECTIONS, StackSettings
+
+__all__ = ["load"]
+
+_TAGS = ("kind", "type", "source")
+"""Keys whose value chooses the shape of the object they stand in."""
+
+
+def load(raw: Mapping[str, object], source: str) -> StackSettings:
+    """Return the settings of a stack.
+
+    Args:
+        raw: the configuration sections by key, without the namespace.
+        source: what to call the place where they were read, for messages.
+
+    Raises:
+        ProblemsError: with every problem of form and of substance that can be told at once.
+    """
+    try:
+        settings = StackSettings.model_validate(dict(raw))
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        problems = [_problem(raw, detail) for detail in details]
+        problems += _problems_of_the_rest(raw, details)
+        raise ProblemsError(source, problems) from None
+    if problems := list(check(settings)):
+        raise ProblemsError(source, problems)
+    return settings
+
+
+def _problems_of_the_rest(raw: Mapping[str, object], details: Sequence[ErrorDetails]) -> Iterator[Problem]:
+    """Check what is well-formed, without what names a pool or model that is not."""
+    rest: dict[str, Any] = copy.deepcopy(dict(raw))
+    broken: set[str] = set()
+    for detail in details:
+        section, *inside = detail["loc"]
+        if section == "cluster" or section not in SECTIONS:
+            if section == "cluster":
+                return
+            rest.pop(str(section), None)
+        elif section in {"pools", "models"} and inside and isinstance(rest.get(section), dict):
+            rest[str(section)].pop(inside[0], None)
+            broken.add(f"{section}.{inside[0]}")
+        else:
+            rest.pop(str(section), None)
+            broken.add(str(section))
+    try:
+        settings = StackSettings.model_validate(rest)
+    except ValidationError:
+        return
+    for problem in check(settings, missing=frozenset(broken)):
+        yield problem
+
+
+def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
+    path = _path(raw, detail["loc"])
+    where = ".".join(path)
+    found = detail["input"]
+    shown = _shown(found)
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            allowed = _keys_at(path[:-1])
+            nearest = difflib.get_close_matches(path[-1], allowed, 1)
+            remedy = f'Did you mean "{nearest[0]}"?' if nearest else f"Remove it; known here: {', '.join(allowed)}."
+            return Problem(where, f'unknown key "{path[-1]}"', "the project knows no such setting", remedy)
+        case "missing":
+            return Problem(where, "missing", "it has no default", _ask_for(path))
+        case "literal_error" | "union_tag_invalid":
+            expected = str(context.get("expected") or context.get("expected_tags"))
+            if detail["type"] == "union_tag_invalid":
+                where = f"{where}.{_text(context.get('discriminator'))}"
+                shown = repr(context.get("tag"))
+            return Problem(where, f"{shown} is not one of the choices", "nothing else is implemented", f"Write {expected}.")
+        case "union_tag_not_found":
+            tag = _text(context.get("discriminator"))
+            return Problem(where, f'no "{tag}" in {shown}', f'"{tag}" tells what kind it is', f"Add {tag}: ….")
+        case kind if kind.endswith("_type") or kind.startswith("dict"):
+            wanted = kind.removesuffix("_type").replace("_", " ")
+            return Problem(where, f"{shown} is {_kind(found)}", f"a {_TYPES.get(wanted, wanted)} belongs here", _retype(wanted, found))
+        case "string_pattern_mismatch":
+            return Problem(where, f"{shown} has the wrong form", _ask_for(path), f"Match {context['pattern']}.")
+        case _:
+            message = detail["msg"].removeprefix("Value error, ")
+            return Problem(where, f"{shown}", message[:1].lower() + message[1:], _ask_for(path))
+
+
+_TYPES = {"string": "text", "int": "whole number", "bool": "true or false", "float": "number", "dict": "map", "model attributes": "map", "model": "map", "tuple": "list"}
+
+
+def _retype(wanted: str, found: object) -> str:
+    if wanted == "string" and isinstance(found, int | float):
+        return f'Put it in quotes: "{found}".'
+    if wanted in {"int", "float"} and isinstance(found, str):
+        return "Write the number without quotes."
+    return f"Write a {_TYPES.get(wanted, wanted)}."
+
+
+def _kind(value: object) -> str:
+    match value:
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case Mapping():
+            return "a map"
+        case Sequence():
+            return "a list"
+        case None:
+            return "empty"
+        case _:
+            return type(value).__name__
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _text(value: object) -> str:
+    return str(value).strip("'")
+
+
+def _path(raw: object, location: Sequence[int | str]) -> list[str]:
+    """Return the path as the file spells it, without the tags that pydantic puts between."""
+    path: list[str] = []
+    value = raw
+    for step in location:
+        if isinstance(value, Mapping):
+            if step not in value and step in {value.get(tag) for tag in _TAGS}:
+                continue
+            if step == "[key]":
+                continue
+            value = value.get(step)
+        elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):
+            value = value[step] if step < len(value) else None
+        path.append(str(step))
+    return path or [NAMESPACE]
+
+
+def _model_at(path: Sequence[str]) -> list[type[BaseModel]]:
+    """Return the settings models that may stand at a path."""
+    models: list[type[BaseModel]] = [StackSettings]
+    for step in path:
+        found: list[type[BaseModel]] = []
+        for model in models:
+            for field in model.model_fields.values():
+                if field.alias == step or field.alias is None:
+                    found += _models_in(field.annotation)
+        if not found and len(path) and any(True for _ in models):
+            found = models
+        models = list(dict.fromkeys(found))
+    return models
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)]
+
+
+def _keys_at(path: Sequence[str]) -> list[str]:
+    models = _model_at(path)
+    return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
+
+
+def _ask_for(path: Sequence[str]) -> str:
+    for model in _model_at(path[:-1]):
+        for name, field in model.model_fields.items():
+            if (field.alias or name) == path[-1]:
+                examples = f" For example: {field.examples[0]}." if field.examples else ""
+                return f"{path[-1]}: {(field.description or '').splitlines()[0]}{examples}"
+    return "See the schema of the stack file."
+
+
