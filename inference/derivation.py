@@ -5,9 +5,10 @@ from __future__ import annotations
 from inference.facts.fabrics import Fabric
 from inference.facts.gpus import GPUS, Gpu
 from inference.facts.machines import Machine, machine
+from inference.facts.models import Model
 from inference.facts.tpus import Slice, slice_of
 from inference.facts.zones import is_zone, region_of
-from inference.fit import Device, Split
+from inference.fit import Device, Fit, Split, fit
 from inference.settings.cluster import ClusterSettings
 from inference.settings.models import ModelSettings
 from inference.settings.pools import AcceleratorPool, GpuPoolSettings, TpuPoolSettings
@@ -18,6 +19,7 @@ __all__ = [
     "attachment_of",
     "device_of",
     "fabric_of",
+    "fit_of",
     "gpu_of",
     "image_version",
     "machine_of",
@@ -69,7 +71,7 @@ def accelerators_per_node(pool: AcceleratorPool) -> int | None:
     """Return GPUs or TPU chips of one node."""
     if isinstance(pool, TpuPoolSettings):
         found = slice_of_pool(pool)
-        return found.chips // found.nodes if found else None
+        return found.chips_per_node if found else None
     model = machine_of(pool)
     return model.gpus if model is not None and model.gpus else pool.gpus_per_node or 1
 
@@ -128,6 +130,28 @@ def nodes_per_replica(model: ModelSettings, pool: AcceleratorPool) -> int:
     """Return the pods, one a node, of one replica."""
     per_pod = pods_accelerators(model, pool) or 1
     return max(1, -(-split_of(model).devices // per_pod))
+
+
+def fit_of(
+    model: ModelSettings,
+    known: Model,
+    pool: AcceleratorPool,
+    *,
+    device: Device | None = None,
+    split: Split | None = None,
+) -> Fit | None:
+    """Return the memory sum of a model on a pool, or on another device or split; ``None`` where it is not known."""
+    device = device or device_of(pool)
+    if device is None:
+        return None
+    return fit(
+        known,
+        device,
+        split or split_of(model),
+        context=model.context_length,
+        utilization=model.memory_utilization,
+        cache_bytes_per_element=1.0 if model.kv_cache_dtype == "fp8" else 2.0,
+    )
 
 
 def image_version(image: str) -> tuple[str, str | None, str | None]:

@@ -134,7 +134,7 @@ def fit(
 def _sequence_gib(model: Model, split: Split, context: int, scale: float, stage: float) -> float | None:
     if model.kv_bytes_per_token is None:
         return None
-    cache = model.kv_bytes_per_token * context
+    cache = float(model.kv_bytes_per_token * context)
     if model.window_bytes_per_sequence:
         window = model.window or context
         cache += model.window_bytes_per_sequence * min(context / window, 1.0)

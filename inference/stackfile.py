@@ -62,8 +62,7 @@ def _problems_of_the_rest(raw: Mapping[str, object], details: Sequence[ErrorDeta
         settings = StackSettings.model_validate(rest)
     except ValidationError:
         return
-    for problem in check(settings, missing=frozenset(broken)):
-        yield problem
+    yield from check(settings, missing=frozenset(broken))
 
 
 def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
@@ -85,13 +84,20 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
             if detail["type"] == "union_tag_invalid":
                 where = f"{where}.{_text(context.get('discriminator'))}"
                 shown = repr(context.get("tag"))
-            return Problem(where, f"{shown} is not one of the choices", "nothing else is implemented", f"Write {expected}.")
+            return Problem(
+                where, f"{shown} is not one of the choices", "nothing else is implemented", f"Write {expected}."
+            )
         case "union_tag_not_found":
             tag = _text(context.get("discriminator"))
             return Problem(where, f'no "{tag}" in {shown}', f'"{tag}" tells what kind it is', f"Add {tag}: ….")
         case kind if kind.endswith("_type") or kind.startswith("dict"):
             wanted = kind.removesuffix("_type").replace("_", " ")
-            return Problem(where, f"{shown} is {_kind(found)}", f"a {_TYPES.get(wanted, wanted)} belongs here", _retype(wanted, found))
+            return Problem(
+                where,
+                f"{shown} is {_kind(found)}",
+                f"a {_TYPES.get(wanted, wanted)} belongs here",
+                _retype(wanted, found),
+            )
         case "string_pattern_mismatch":
             return Problem(where, f"{shown} has the wrong form", _ask_for(path), f"Match {context['pattern']}.")
         case _:
@@ -99,7 +105,16 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
             return Problem(where, f"{shown}", message[:1].lower() + message[1:], _ask_for(path))
 
 
-_TYPES = {"string": "text", "int": "whole number", "bool": "true or false", "float": "number", "dict": "map", "model attributes": "map", "model": "map", "tuple": "list"}
+_TYPES = {
+    "string": "text",
+    "int": "whole number",
+    "bool": "true or false",
+    "float": "number",
+    "dict": "map",
+    "model attributes": "map",
+    "model": "map",
+    "tuple": "list",
+}
 
 
 def _retype(wanted: str, found: object) -> str:
@@ -187,5 +202,3 @@ def _ask_for(path: Sequence[str]) -> str:
                 examples = f" For example: {field.examples[0]}." if field.examples else ""
                 return f"{path[-1]}: {(field.description or '').splitlines()[0]}{examples}"
     return "See the schema of the stack file."
-
-

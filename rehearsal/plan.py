@@ -91,7 +91,7 @@ class ResourceState:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One operation: ``create``, ``update``, ``replace``, ``delete``, ``same``, ``read``, or another of the engine's."""
+    """One operation: ``create``, ``update``, ``replace``, ``delete``, ``same``, or another of the engine's."""
 
     op: str
     state: ResourceState

@@ -50,7 +50,9 @@ class Secret:
     """A value that no report may show."""
 
     value: object
-    """The value, or its ciphertext where it was read from a state."""
+    """The value, or its ciphertext."""
+    sealed: bool = False
+    """Whether only the ciphertext is known, as in an exported state."""
 
     def __repr__(self) -> str:
         return BLINDED

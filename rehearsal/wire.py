@@ -62,7 +62,7 @@ def encode_into(struct: Struct, properties: Mapping[str, object]) -> None:
 def _encode(target: Value, value: object) -> None:
     match value:
         case None:
-            target.null_value = 0  # type: ignore[assignment] # the enum's only member
+            target.null_value = 0
         case bool():
             target.bool_value = value
         case int() | float():

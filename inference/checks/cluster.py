@@ -8,9 +8,10 @@ from ipaddress import IPv4Network
 from inference import addressing
 from inference.derivation import attachment_of, fabric_of, most_nodes
 from inference.facts.machines import machine
-from inference.facts.versions import GKE_MINIMUM, GkeVersion
+from inference.facts.versions import GKE_MINIMUM, Minimum
 from inference.problems import Problem
 from inference.settings import StackSettings
+from inference.settings.pools import FlexStart, QueuedProvisioning
 
 __all__ = ["check"]
 
@@ -64,26 +65,23 @@ def _system_pool(settings: StackSettings) -> Iterator[Problem]:
 
 
 def _release(settings: StackSettings) -> Iterator[Problem]:
-    version = GkeVersion.parse(settings.cluster.version)
-    needed: dict[str, str] = {}
+    needed: dict[str, Minimum] = {}
     if settings.gateway is not None:
-        needed["InferencePool definitions that GKE owns"] = GKE_MINIMUM["inference-pool-crds"]
+        needed["the InferencePool definition that GKE owns needs"] = GKE_MINIMUM["cluster-owned-inference-pool"]
     for name, pool in settings.pools.items():
         if attachment_of(pool) == "dranet":
-            needed[f"managed DRANET of pool {name}"] = GKE_MINIMUM["dranet"]
+            needed[f"managed DRANET of pool {name} needs"] = GKE_MINIMUM["dranet"]
+        feature = f"flex-start-{pool.kind}"
+        if isinstance(pool.capacity, FlexStart | QueuedProvisioning):
+            needed[f"{pool.capacity.type} of pool {name} needs"] = GKE_MINIMUM[feature]
     for what, minimum in needed.items():
-        if version.satisfies(minimum) is False:
+        if minimum.met_by(settings.cluster.version) is False:
             yield Problem(
                 "cluster.version",
                 f'"{settings.cluster.version}"',
-                f"{what} need{'s' if 'pool' in what else ''} GKE {minimum} or newer",
-                f'Set version: "{_next_minor(minimum)}" or a newer minor.',
+                f"{what} GKE {minimum} or newer",
+                f'Set version: "{minimum.version.major}.{minimum.version.minor + 1}".',
             )
-
-
-def _next_minor(minimum: str) -> str:
-    major, minor, *_ = minimum.split(".")
-    return f"{major}.{minor}" if minimum.count(".") == 1 else f"{major}.{int(minor) + 1}"
 
 
 def _maintenance(settings: StackSettings) -> Iterator[Problem]:
@@ -91,7 +89,10 @@ def _maintenance(settings: StackSettings) -> Iterator[Problem]:
     hour, minute = (int(part) for part in window.start.split(":"))
     if hour > 23 or minute > 59:
         yield Problem(
-            "cluster.maintenanceWindow.start", f'"{window.start}"', "it is no time of day", "Write HH:MM in UTC, 00:00 to 23:59."
+            "cluster.maintenanceWindow.start",
+            f'"{window.start}"',
+            "it is no time of day",
+            "Write HH:MM in UTC, 00:00 to 23:59.",
         )
     per_period = len(set(window.days)) * window.hours * (_MAINTENANCE_DAYS // 7)
     if per_period < _MAINTENANCE_HOURS:
@@ -165,7 +166,10 @@ def _accelerator_subnets(settings: StackSettings) -> Iterator[Problem]:
         fabric = fabric_of(pool)
         if fabric is None or attachment_of(pool) != "multi-network":
             continue
-        blocks = {"rdma": (network.rdma, fabric.gpu_networks), "hostNics": (network.host_nics, max(fabric.host_networks, 1))}
+        blocks = {
+            "rdma": (network.rdma, fabric.gpu_networks),
+            "hostNics": (network.host_nics, max(fabric.host_networks, 1)),
+        }
         for key, (block, parts) in blocks.items():
             try:
                 smallest = min(addressing.hosts(part) for part in addressing.split(block, parts))

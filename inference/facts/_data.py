@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-__all__ = ["LazyTable", "read"]
+__all__ = ["LazyTable", "read", "tables"]
 
 V = TypeVar("V")
 
@@ -38,3 +38,9 @@ class LazyTable(Mapping[str, V]):
 
     def __len__(self) -> int:
         return len(self._table())
+
+
+def tables(folder: str) -> tuple[str, ...]:
+    """List the TOML files of a folder of this package, in a fixed order, as names for ``read``."""
+    here = Path(__file__).parent
+    return tuple(path.relative_to(here).as_posix() for path in sorted((here / folder).glob("*.toml")))

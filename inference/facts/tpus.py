@@ -223,7 +223,8 @@ def _chips(generation: TpuGeneration, topology: str) -> int:
         return prod(int(side) for side in topology.split("x"))
     sides = topology.split("x")
     known = ", ".join(generation.listed)
-    if len(sides) != generation.dimensions or not all(side.isascii() and side.isdigit() for side in sides):
+    well_formed = all(side.isascii() and side.isdigit() and side[0] != "0" for side in sides)
+    if len(sides) != generation.dimensions or not well_formed:
         form = "AxB" if generation.dimensions == 2 else "AxBxC"
         raise ValueError(
             f"TPU {generation.name} has no topology {topology!r}: its topologies have the form {form}, namely {known}"
@@ -232,7 +233,7 @@ def _chips(generation: TpuGeneration, topology: str) -> int:
     chips = prod(numbers)
     if not generation.custom_topologies:
         raise ValueError(f"TPU {generation.name} has no topology {topology!r}: choose one of {known}")
-    if any(number % 4 or number == 0 for number in numbers):
+    if any(number % 4 for number in numbers):
         raise ValueError(
             f"TPU {generation.name} has no topology {topology!r}: choose one of {known}, "
             "or a larger one whose three sides are multiples of 4"

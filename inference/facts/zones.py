@@ -50,17 +50,19 @@ def offered(zone: str, *, zones: frozenset[str] | None, regions: frozenset[str] 
     return False
 
 
-def zones_with(machine_name: str) -> frozenset[str]:
-    """Return the zones known to offer a machine type, GPU or TPU; empty where no list is known.
+def zones_with(name: str) -> frozenset[str]:
+    """Return the zones known to offer a machine type, of GPUs or TPUs, or a GPU for N1 machines; empty where no list is known.
 
     Zones that only an old list names are included, so the answer serves to suggest, never to refuse.
     """
     # Imported here because both modules use this one for their own lists.
-    from inference.facts.machines import machine
+    from inference.facts.machines import ATTACHABLE, machine
     from inference.facts.tpus import generation_of_machine
 
-    found = machine(machine_name)
+    found = machine(name)
     if found is not None:
         return (found.zones or frozenset()) | found.zones_seen
-    generation = generation_of_machine(machine_name)
+    if name in ATTACHABLE:
+        return ATTACHABLE[name].zones_seen
+    generation = generation_of_machine(name)
     return (generation.zones if generation is not None else None) or frozenset()

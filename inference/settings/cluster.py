@@ -60,7 +60,12 @@ class ClusterSettings(Section):
     location: Location
     """A zone for a zonal control plane (cheap), a region for a regional one (survives a zone)."""
     environment: Literal["development", "production"]
-    """Production guards the cluster and its accelerator pools against deletion and refuses debug settings."""
+    """Production locks the cluster and its accelerator pools and refuses debug settings."""
+    locked: bool | None = None
+    """Whether deleting or replacing the cluster and its accelerator pools is refused; left out, true in production.
+
+    To replace or destroy on purpose, set it to false and update once before.
+    """
     name: DnsLabel | None = None
     """Name of the cluster; left out, it is made from the stack's name."""
     release_channel: Literal["RAPID", "REGULAR", "STABLE", "EXTENDED"] = "REGULAR"

@@ -239,7 +239,7 @@ class NodePool:
     @property
     def gpu(self) -> bool:
         """Whether the nodes carry GPUs."""
-        declared = any((count or 1) > 0 for _, count in self.accelerators)
+        declared = any(count is None or count > 0 for _, count in self.accelerators)
         return declared or bool(self.machine and self.machine.gpus)
 
     @property
@@ -292,7 +292,7 @@ class NodePool:
     def max_nodes(self, zones: int = 1) -> int | None:
         """Return the most nodes that the pool can have over this many zones, where that is known."""
         autoscaling = self.props.section("autoscaling")
-        if (total := autoscaling.integer("totalMaxNodeCount")) is not None:
+        if total := autoscaling.integer("totalMaxNodeCount"):
             return total
         if (per_zone := autoscaling.integer("maxNodeCount")) is not None:
             return per_zone * zones

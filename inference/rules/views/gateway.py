@@ -7,53 +7,31 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
-from inference.rules.views.kubernetes import KubernetesObject
+from inference.rules.views.kubernetes import KubernetesObject, ObjectView
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
-__all__ = ["BackendReference", "Gateway", "HttpRoute", "InferencePool", "TargetedPolicy", "gateways_of", "routes_to"]
+__all__ = [
+    "BackendReference",
+    "Gateway",
+    "HttpRoute",
+    "InferencePool",
+    "Service",
+    "TargetedPolicy",
+    "gateways_of",
+    "routes_to",
+]
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 POOL_GROUPS = ("inference.networking.k8s.io", "inference.networking.x-k8s.io")
 GKE_GROUP = "networking.gke.io"
+KSERVE_GROUP = "serving.kserve.io"
 
 
 @dataclass(frozen=True, eq=False)
-class _ObjectView:
-    object: KubernetesObject
-
-    types: ClassVar[tuple[str, ...]] = ("kubernetes:",)
-    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset()
-
-    @classmethod
-    def of(cls, resource: Resource) -> tuple[Self, ...]:
-        """Return the view of an object of one of the kinds."""
-        return tuple(cls(o) for o in resource.view(KubernetesObject.of) if (o.group, o.kind) in cls.kinds)
-
-    @property
-    def resource(self) -> Resource:
-        return self.object.resource
-
-    @property
-    def spec(self) -> Props:
-        return self.object.spec
-
-    @property
-    def name(self) -> str | None:
-        return self.object.name
-
-    @property
-    def namespace(self) -> str:
-        return self.object.namespace
-
-    def __str__(self) -> str:
-        return str(self.object)
-
-
-@dataclass(frozen=True, eq=False)
-class Gateway(_ObjectView):
+class Gateway(ObjectView):
     """A Gateway."""
 
     kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset({(GATEWAY_GROUP, "Gateway")})
@@ -115,38 +93,76 @@ class BackendReference:
 
 
 @dataclass(frozen=True, eq=False)
-class HttpRoute(_ObjectView):
-    """An HTTPRoute."""
+class HttpRoute(ObjectView):
+    """An HTTPRoute, or the one that an LLMInferenceService spells out for KServe to make."""
 
-    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset({(GATEWAY_GROUP, "HTTPRoute")})
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset(
+        {(GATEWAY_GROUP, "HTTPRoute"), (KSERVE_GROUP, "LLMInferenceService")}
+    )
+
+    @classmethod
+    def of(cls, resource: Resource) -> tuple[Self, ...]:
+        """Return the route of an object; none for a service that spells out none."""
+        return tuple(route for route in super().of(resource) if route.spec)
+
+    @property
+    def inline(self) -> bool:
+        """Whether it is part of an LLMInferenceService."""
+        return self.kind == "LLMInferenceService"
+
+    @cached_property
+    def spec(self) -> Props:
+        """Spec of the route."""
+        return self.object.spec.section("router", "route", "http", "spec") if self.inline else self.object.spec
+
+    @cached_property
+    def rules(self) -> tuple[Props, ...]:
+        return self.spec.sections("rules")
+
+    @cached_property
+    def parent_references(self) -> tuple[Props, ...]:
+        """References to gateways; the service's own where the inline route has none."""
+        named = self.spec.sections("parentRefs") or (
+            self.object.spec.sections("router", "gateway", "refs") if self.inline else ()
+        )
+        return tuple(
+            ref
+            for ref in named
+            if (ref.absent("kind") or ref.text("kind") == "Gateway")
+            and (ref.absent("group") or ref.text("group") == GATEWAY_GROUP)
+        )
 
     @cached_property
     def backends(self) -> tuple[BackendReference, ...]:
         """Every backend of every rule."""
-        rules = self.spec.sections("rules")
-        return tuple(BackendReference(self, ref) for rule in rules for ref in rule.sections("backendRefs"))
+        return tuple(BackendReference(self, ref) for rule in self.rules for ref in rule.sections("backendRefs"))
 
     def parents(self, stack: Stack) -> tuple[Gateway, ...]:
         """Return the gateways that it attaches to, where the stack declares them."""
         found = []
-        for ref in self.spec.sections("parentRefs"):
+        for ref in self.parent_references:
             namespace = ref.text("namespace") or self.namespace
             gateway = stack.object("Gateway", GATEWAY_GROUP, ref.text("name"), namespace)
             if gateway is not None:
-                found.append(Gateway(gateway))
+                found.append(gateway.resource.view(Gateway.of)[0])
         return tuple(found)
+
+    def __str__(self) -> str:
+        return f"the route of {self.object}" if self.inline else str(self.object)
 
 
 @dataclass(frozen=True, eq=False)
-class InferencePool(_ObjectView):
+class InferencePool(ObjectView):
     """An InferencePool of either API group."""
 
     kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset((group, "InferencePool") for group in POOL_GROUPS)
 
     @cached_property
     def selector(self) -> dict[str, str]:
-        """Labels of the pods; v1 nests them in ``matchLabels``, v1alpha2 does not."""
-        return self.spec.strings("selector", "matchLabels") or self.spec.strings("selector")
+        """Labels of the pods; v1 nests them in ``matchLabels``, v1alpha2 does not; empty unless all are known."""
+        place = ("selector", "matchLabels") if self.spec.section("selector", "matchLabels") else ("selector",)
+        selector = self.spec.strings(*place)
+        return selector if len(selector) == len(tuple(self.spec.section(*place))) else {}
 
     @property
     def target_ports(self) -> tuple[int, ...]:
@@ -166,16 +182,42 @@ class InferencePool(_ObjectView):
 
 
 @dataclass(frozen=True, eq=False)
-class TargetedPolicy(_ObjectView):
+class Service(ObjectView):
+    """A Service."""
+
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset({("", "Service")})
+
+    @cached_property
+    def selector(self) -> dict[str, str]:
+        """Labels of the pods; empty where they are not all known."""
+        raw = self.spec.section("selector")
+        selector = self.spec.strings("selector")
+        return selector if len(selector) == len(tuple(raw)) else {}
+
+    @property
+    def headless(self) -> bool:
+        return self.spec.text("clusterIP") == "None"
+
+    @property
+    def ports(self) -> tuple[Props, ...]:
+        return self.spec.sections("ports")
+
+    def port(self, number: int) -> Props | None:
+        """Return the port with this number."""
+        return next((port for port in self.ports if port.integer("port") == number), None)
+
+    def pods(self, stack: Stack) -> tuple[PodTemplate, ...]:
+        """Return the pod templates that it selects."""
+        return stack.pods_matching(self.selector, self.namespace)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetedPolicy(ObjectView):
     """A GKE policy attached to a backend or gateway: HealthCheckPolicy, GCPBackendPolicy, GCPGatewayPolicy."""
 
     kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset(
         (GKE_GROUP, kind) for kind in ("HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
     )
-
-    @property
-    def kind(self) -> str:
-        return self.object.kind
 
     @property
     def default(self) -> Props:

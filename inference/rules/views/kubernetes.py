@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import Props
 
-__all__ = ["KubernetesObject", "group_of"]
+__all__ = ["KubernetesObject", "ObjectView", "group_of"]
 
 _NOT_OBJECTS = ("helm.sh/", "yaml", "kustomize", "index:")
 
@@ -71,6 +71,11 @@ class KubernetesObject:
         """Namespace, ``default`` where none is given."""
         return self.metadata.text("namespace") or "default"
 
+    @property
+    def placed(self) -> bool:
+        """Whether name and namespace are known: then not being found under another name proves something."""
+        return self.name is not None and self.metadata.known("namespace")
+
     @cached_property
     def labels(self) -> dict[str, str]:
         """Labels of the object itself."""
@@ -87,3 +92,41 @@ class KubernetesObject:
 
     def __str__(self) -> str:
         return f'{self.kind} "{self.name or self.resource.name}"'
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectView:
+    """A view of objects of certain kinds; a subclass names them in ``kinds`` as (group, kind)."""
+
+    object: KubernetesObject
+
+    types: ClassVar[tuple[str, ...]] = ("kubernetes:",)
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset()
+
+    @classmethod
+    def of(cls, resource: Resource) -> tuple[Self, ...]:
+        """Return the view of an object of one of the kinds."""
+        return tuple(cls(o) for o in resource.view(KubernetesObject.of) if (o.group, o.kind) in cls.kinds)
+
+    @property
+    def resource(self) -> Resource:
+        return self.object.resource
+
+    @property
+    def kind(self) -> str:
+        return self.object.kind
+
+    @property
+    def spec(self) -> Props:
+        return self.object.spec
+
+    @property
+    def name(self) -> str | None:
+        return self.object.name
+
+    @property
+    def namespace(self) -> str:
+        return self.object.namespace
+
+    def __str__(self) -> str:
+        return str(self.object)

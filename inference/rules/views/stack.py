@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from inference.rules.framework import Subject
 from inference.rules.views.kubernetes import KubernetesObject
@@ -16,6 +16,8 @@ from inference.rules.views.values import UNKNOWN
 __all__ = ["Stack"]
 
 S = TypeVar("S", bound=Subject)
+T = TypeVar("T")
+View = TypeVar("View")
 
 
 class Stack:
@@ -25,6 +27,8 @@ class Stack:
         self.resources = tuple(resources)
         self._by_urn = {resource.urn: resource for resource in self.resources}
         self._reached: dict[str, frozenset[str]] = {}
+        self._indexes: dict[Any, Any] = {}
+        self._views: dict[Any, Any] = {}
 
     @cached_property
     def _by_type(self) -> Mapping[str, list[Resource]]:
@@ -42,11 +46,39 @@ class Stack:
         return found
 
     @cached_property
+    def _named(self) -> Mapping[tuple[str, str, str], list[KubernetesObject]]:
+        found: dict[tuple[str, str, str], list[KubernetesObject]] = defaultdict(list)
+        for thing in self.each(KubernetesObject):
+            if thing.name is not None:
+                found[thing.kind, thing.group, thing.name].append(thing)
+        return found
+
+    @cached_property
+    def _pods_by_label(self) -> Mapping[tuple[str, str, str], list[PodTemplate]]:
+        found: dict[tuple[str, str, str], list[PodTemplate]] = defaultdict(list)
+        for pod in self.pods():
+            for key, value in pod.labels.items():
+                found[pod.namespace, key, value].append(pod)
+        return found
+
+    @cached_property
     def _objects(self) -> Mapping[str, list[KubernetesObject]]:
         found: dict[str, list[KubernetesObject]] = defaultdict(list)
         for thing in self.each(KubernetesObject):
             found[thing.kind].append(thing)
         return found
+
+    def view(self, make: Callable[[Stack], View]) -> View:
+        """Return one view of the whole stack, made once and shared by all rules."""
+        if make not in self._views:
+            self._views[make] = make(self)
+        return cast("View", self._views[make])
+
+    def index(self, make: Callable[[Stack], T]) -> T:
+        """Return what a function computes of the whole stack, computed once and shared by all rules."""
+        if make not in self._indexes:
+            self._indexes[make] = make(self)
+        return cast("T", self._indexes[make])
 
     def get(self, urn: str) -> Resource | None:
         """Return the resource of a URN."""
@@ -69,10 +101,10 @@ class Stack:
 
     def object(self, kind: str, group: str, name: str | None, namespace: str | None) -> KubernetesObject | None:
         """Return the object with this name; ``namespace`` ``None`` for kinds without one."""
-        for thing in self.objects(kind, group):
-            if name is not None and thing.name == name and namespace in (None, thing.namespace):
-                return thing
-        return None
+        if name is None:
+            return None
+        namesakes = self._named.get((kind, group, name), ())
+        return next((thing for thing in namesakes if namespace in (None, thing.namespace)), None)
 
     def unnamed(self, kind: str, group: str) -> bool:
         """Whether some object of the kind has a name that is not known yet: then a miss proves nothing."""
@@ -90,7 +122,9 @@ class Stack:
         if not selector:
             return ()
         wanted = selector.items()
-        return tuple(pod for pod in self.pods() if pod.namespace == namespace and wanted <= pod.labels.items())
+        key, value = next(iter(wanted))
+        candidates = self._pods_by_label.get((namespace, key, value), ())
+        return tuple(pod for pod in candidates if wanted <= pod.labels.items())
 
     def reference(self, source: Resource, *path: str | int, among: Iterable[Resource]) -> Resource | None:
         """Return the resource that a property names.

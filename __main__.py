@@ -1,0 +1,92 @@
+"""LLM inference on GKE: the stack file says what runs, this composes how."""
+
+import pulumi
+import pulumi_gcp as gcp
+import pulumi_kubernetes as kubernetes
+
+from components.gpu_node_pool import GpuNodePool, GpuNodePoolArgs
+from components.inference_cluster import InferenceCluster, InferenceClusterArgs
+from components.inference_gateway import InferenceGateway, InferenceGatewayArgs
+from components.inference_namespace import InferenceNamespace, InferenceNamespaceArgs
+from components.leader_worker_set_controller import LeaderWorkerSetController, LeaderWorkerSetControllerArgs
+from components.model_identity import ModelIdentity, ModelIdentityArgs
+from components.nccl_installer import NcclInstaller, NcclInstallerArgs
+from components.platform_network import PlatformNetwork, PlatformNetworkArgs
+from components.project_services import ProjectServices, ProjectServicesArgs
+from components.rdma_network import RdmaNetwork, RdmaNetworkArgs
+from components.tpu_node_pool import TpuNodePool, TpuNodePoolArgs
+from components.vllm_leader_worker_set import VllmLeaderWorkerSet, VllmLeaderWorkerSetArgs
+from components.vllm_server import VllmServer, VllmServerArgs
+from inference.blueprint import GpuPoolPlan, design
+from inference.settings import NAMESPACE, SECTIONS
+from inference.stackfile import load
+
+pulumi.require_pulumi_version(">=3.217.0")
+config = pulumi.Config(NAMESPACE)
+raw = {key: value for key in SECTIONS if (value := config.get_object(key)) is not None}
+plan = design(load(raw, f"stack {pulumi.get_stack()}"), pulumi.get_stack())
+project = plan.settings.cluster.project
+cloud = gcp.Provider("gcp", project=project, region=plan.region)
+
+
+def options(*after: pulumi.Resource, on: tuple[pulumi.ProviderResource, ...] = (cloud,)) -> pulumi.ResourceOptions:
+    """Return options that name the providers, and what must be there before and outlive the component."""
+    return pulumi.ResourceOptions(providers=list(on), depends_on=list(after))
+
+
+services = ProjectServices("services", ProjectServicesArgs(services=plan.services), options())
+network = PlatformNetwork("platform", PlatformNetworkArgs.of(plan), options(services))
+cluster = InferenceCluster("inference", InferenceClusterArgs.of(plan, network), options(services, network))
+objects = kubernetes.Provider(
+    "kubernetes",
+    kubeconfig=cluster.kubeconfig,
+    cluster_identifier=cluster.cluster.id,
+    enable_server_side_apply=True,
+    enable_config_map_mutable=True,
+    enable_secret_mutable=True,
+    opts=pulumi.ResourceOptions(depends_on=[cluster]),
+)
+both = (cloud, objects)
+namespace = InferenceNamespace(
+    "namespace", InferenceNamespaceArgs(project=project, secrets=plan.secrets, after=[services]), options(on=both)
+)
+
+fabrics: dict[str, RdmaNetwork] = {}
+for name, members in plan.accelerator_networks.items():
+    fabric = RdmaNetwork(name, RdmaNetworkArgs.of(plan, members[0]), options(services, namespace, on=both))
+    fabrics |= dict.fromkeys(members, fabric)
+
+pools: list[pulumi.Resource] = []
+for name, pool in plan.pools.items():
+    if isinstance(pool, GpuPoolPlan):
+        pools.append(GpuNodePool(name, GpuNodePoolArgs.of(plan, pool, cluster, fabrics.get(name)), options()))
+    else:
+        pools.append(TpuNodePool(name, TpuNodePoolArgs.of(plan, pool, cluster), options()))
+
+software: list[pulumi.Resource] = []
+if carriers := [pool for pool in plan.fabrics.values() if pool.gib]:
+    software.append(NcclInstaller("nccl", NcclInstallerArgs(pools=carriers), options(*pools, on=both)))
+if plan.groups:
+    controller = LeaderWorkerSetControllerArgs(replicas=2 if plan.locked else 1)
+    software.append(LeaderWorkerSetController("lws", controller, options(*pools, on=both)))
+
+servers: list[pulumi.Resource] = []
+for name, model in plan.models.items():
+    identity_args = ModelIdentityArgs(model=model, project=project)
+    identity = ModelIdentity(f"{name}-identity", identity_args, options(namespace, on=both))
+    before = [namespace, identity, *fabrics.values(), *pools, *software]
+    if model.multi_node:
+        group = VllmLeaderWorkerSetArgs(model=model, after=before)
+        servers.append(VllmLeaderWorkerSet(name, group, options(on=both)))
+    else:
+        servers.append(VllmServer(name, VllmServerArgs(model=model, after=before), options(on=both)))
+
+if plan.settings.gateway is not None:
+    gateway = InferenceGateway(
+        "gateway",
+        InferenceGatewayArgs(settings=plan.settings.gateway, models=list(plan.models.values())),
+        options(services, network, namespace, *servers, on=both),
+    )
+    pulumi.export("url", gateway.url)
+pulumi.export("cluster", plan.cluster_name)
+pulumi.export("kubeconfig", cluster.kubeconfig)

@@ -1,0 +1,147 @@
+"""GpuNodePool: nodes with GPUs, bought in one way, upgraded without a spare node.
+
+Owns: one GKE node pool. Leaves alone: the fabric's networks (RdmaNetwork) and the software on the nodes
+(NcclInstaller).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components import _options
+from components._capacity import capacity_arguments
+from components.inference_cluster import InferenceCluster
+from components.rdma_network import AttachedNetwork, RdmaNetwork
+from inference.blueprint import Blueprint, GpuPoolPlan
+from inference.facts import gke
+
+__all__ = ["GpuNodePool", "GpuNodePoolArgs"]
+
+TOKEN = "gke-inference:index:GpuNodePool"  # noqa: S105 - a type token
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuNodePoolArgs:
+    """What the component is made of."""
+
+    pool: GpuPoolPlan
+    cluster: pulumi.Input[str]
+    """ID of the cluster."""
+    location: str
+    """Zone or region of the cluster."""
+    node_identity: pulumi.Input[str]
+    """Email of the nodes' service account."""
+    project: str
+    attached: Sequence[AttachedNetwork] = ()
+    """Further networks in NIC order."""
+    network_profile: str | None = None
+    """``auto`` for managed DRANET."""
+    locked: bool
+    """Whether deletion and replacement are refused."""
+    after: Sequence[pulumi.Resource] = ()
+    """What must outlive the pool besides its inputs."""
+
+    @classmethod
+    def of(cls, plan: Blueprint, pool: GpuPoolPlan, cluster: InferenceCluster, fabric: RdmaNetwork | None) -> Self:
+        """Return the arguments for a pool of a stack."""
+        return cls(
+            pool=pool,
+            cluster=cluster.cluster.id,
+            location=plan.settings.cluster.location,
+            node_identity=cluster.node_identity,
+            project=plan.settings.cluster.project,
+            attached=fabric.attached if fabric else (),
+            network_profile=fabric.profile if fabric else None,
+            locked=plan.locked,
+            after=[cluster.system_pool],
+        )
+
+
+class GpuNodePool(pulumi.ComponentResource):
+    """Creates one node pool."""
+
+    name: pulumi.Output[str]
+    """Name of the pool in GKE."""
+
+    def __init__(self, name: str, args: GpuNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        plan = args.pool
+        props = {"machineType": plan.machine.name, "zone": plan.zone, "capacity": plan.capacity.type}
+        super().__init__(TOKEN, name, {**props, "minNodes": plan.min_nodes, "maxNodes": plan.max_nodes}, opts)
+        bought = capacity_arguments(plan, args.project)
+        pool = gcp.container.NodePool(
+            f"{name}-nodes",
+            cluster=args.cluster,
+            location=args.location,
+            node_locations=[plan.zone],
+            initial_node_count=plan.min_nodes,
+            autoscaling=bought.autoscaling,
+            management=bought.management,
+            queued_provisioning=bought.queued_provisioning,
+            upgrade_settings=gcp.container.NodePoolUpgradeSettingsArgs(
+                strategy="SURGE", max_surge=0, max_unavailable=1
+            ),
+            network_config=_network(args),
+            node_config=_node_config(args, bought.node),
+            opts=_options.accelerator_pool(self, locked=args.locked, depends_on=args.after),
+        )
+        self.name = pool.name
+        self.register_outputs({"name": self.name})
+
+
+def _network(args: GpuNodePoolArgs) -> gcp.container.NodePoolNetworkConfigArgs:
+    return gcp.container.NodePoolNetworkConfigArgs(
+        enable_private_nodes=True,
+        accelerator_network_profile=args.network_profile,
+        additional_node_network_configs=[
+            gcp.container.NodePoolNetworkConfigAdditionalNodeNetworkConfigArgs(
+                network=attached.network, subnetwork=attached.subnetwork
+            )
+            for attached in args.attached
+        ]
+        or None,
+    )
+
+
+def _node_config(args: GpuNodePoolArgs, bought: dict[str, object]) -> gcp.container.NodePoolNodeConfigArgs:
+    container, plan = gcp.container, args.pool
+    labels = {**plan.labels, gke.DRANET_LABEL: "true"} if args.network_profile else plan.labels
+    ssds = plan.machine.local_ssds
+    return container.NodePoolNodeConfigArgs(
+        machine_type=plan.machine.name,
+        image_type=gke.IMAGE_TYPE,
+        disk_type=plan.boot_disk_type,
+        disk_size_gb=plan.settings.boot_disk_gb,
+        guest_accelerators=[
+            container.NodePoolNodeConfigGuestAcceleratorArgs(
+                type=plan.gpu.accelerator,
+                count=plan.per_node,
+                gpu_driver_installation_config=(
+                    container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(
+                        gpu_driver_version=plan.settings.driver
+                    )
+                ),
+            )
+        ],
+        ephemeral_storage_local_ssd_config=(
+            container.NodePoolNodeConfigEphemeralStorageLocalSsdConfigArgs(local_ssd_count=ssds) if ssds else None
+        ),
+        gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
+        labels=labels,
+        taints=[
+            container.NodePoolNodeConfigTaintArgs(
+                key=gke.GPU_TAINT.key, value=gke.GPU_TAINT.value, effect=gke.GPU_TAINT.api_effect
+            )
+        ],
+        service_account=args.node_identity,
+        oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+        workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
+        shielded_instance_config=container.NodePoolNodeConfigShieldedInstanceConfigArgs(
+            enable_secure_boot=True, enable_integrity_monitoring=True
+        ),
+        **bought,
+    )

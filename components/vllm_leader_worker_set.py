@@ -1,0 +1,48 @@
+"""VllmLeaderWorkerSet: a model whose replica spans several nodes.
+
+Owns: the LeaderWorkerSet, the Service of its leaders and its scrape target. Leaves alone: nodes, networks, the NCCL
+plugin, the controller, secrets and the way in from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components import _options
+from components._kubernetes import create
+from inference.blueprint import ModelPlan
+from inference.manifests import servers
+
+__all__ = ["VllmLeaderWorkerSet", "VllmLeaderWorkerSetArgs"]
+
+TOKEN = "gke-inference:index:VllmLeaderWorkerSet"  # noqa: S105 - a type token
+
+
+@dataclass(frozen=True, kw_only=True)
+class VllmLeaderWorkerSetArgs:
+    """What the component is made of."""
+
+    model: ModelPlan
+    after: Sequence[pulumi.Resource] = ()
+    """What must be there before, and outlive, the pods."""
+
+
+class VllmLeaderWorkerSet(pulumi.ComponentResource):
+    """Creates a LeaderWorkerSet, a Service and a PodMonitoring."""
+
+    def __init__(self, name: str, args: VllmLeaderWorkerSetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        model = args.model
+        props = {"model": model.settings.model, "accelerators": model.per_pod, "replicas": model.settings.replicas}
+        super().__init__(TOKEN, name, {**props, "groupSize": model.group_size}, opts)
+        workload = create(
+            f"{name}-group",
+            servers.leader_worker_set(model),
+            _options.loading_workload(self, budget_seconds=model.startup.budget_seconds, depends_on=args.after),
+        )
+        after = pulumi.ResourceOptions(parent=self, depends_on=[workload])
+        create(f"{name}-service", servers.service(model), after)
+        create(f"{name}-metrics", servers.pod_monitoring(model), after)
+        self.register_outputs({"service": servers.service_name(model)})

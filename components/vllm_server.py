@@ -1,0 +1,47 @@
+"""VllmServer: a model whose replica fits one node.
+
+Owns: the Deployment, its Service and its scrape target. Leaves alone: nodes, secrets and the way in from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components import _options
+from components._kubernetes import create
+from inference.blueprint import ModelPlan
+from inference.manifests import servers
+
+__all__ = ["VllmServer", "VllmServerArgs"]
+
+TOKEN = "gke-inference:index:VllmServer"  # noqa: S105 - a type token
+
+
+@dataclass(frozen=True, kw_only=True)
+class VllmServerArgs:
+    """What the component is made of."""
+
+    model: ModelPlan
+    after: Sequence[pulumi.Resource] = ()
+    """What must be there before, and outlive, the pods."""
+
+
+class VllmServer(pulumi.ComponentResource):
+    """Creates a Deployment, a Service and a PodMonitoring."""
+
+    def __init__(self, name: str, args: VllmServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        model = args.model
+        props = {"model": model.settings.model, "accelerators": model.per_pod, "replicas": model.settings.replicas}
+        super().__init__(TOKEN, name, props, opts)
+        workload = create(
+            f"{name}-server",
+            servers.deployment(model),
+            _options.loading_workload(self, budget_seconds=model.startup.budget_seconds, depends_on=args.after),
+        )
+        after = pulumi.ResourceOptions(parent=self, depends_on=[workload])
+        create(f"{name}-service", servers.service(model), after)
+        create(f"{name}-metrics", servers.pod_monitoring(model), after)
+        self.register_outputs({"service": servers.service_name(model)})

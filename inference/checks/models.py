@@ -1,0 +1,232 @@
+"""Models: they fit, they start, and the pool can hold them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from inference.checks.memory import check as check_memory
+from inference.derivation import (
+    accelerators_per_node,
+    attachment_of,
+    fabric_of,
+    gpu_of,
+    image_version,
+    most_nodes,
+    nodes_per_replica,
+    pods_accelerators,
+    split_of,
+)
+from inference.facts.models import Model, find
+from inference.facts.vllm import is_flag
+from inference.problems import Problem
+from inference.settings import StackSettings
+from inference.settings.models import HubWeights, ModelSettings
+from inference.settings.pools import AcceleratorPool, TpuPoolSettings
+
+__all__ = ["OWNED_FLAGS", "check"]
+
+OWNED_FLAGS = {
+    "--model": "model",
+    "--served-model-name": "model",
+    "--tensor-parallel-size": "parallelism.tensor",
+    "--pipeline-parallel-size": "parallelism.pipeline",
+    "--max-model-len": "contextLength",
+    "--max-num-seqs": "maxConcurrentSequences",
+    "--gpu-memory-utilization": "memoryUtilization",
+    "--dtype": "dtype",
+    "--kv-cache-dtype": "kvCacheDtype",
+    "--api-key": "gateway.apiKey",
+    "--port": "nothing: it is 8000",
+    "--host": "nothing: all interfaces",
+    "--nnodes": "nothing: it follows from the parallel sizes",
+    "--node-rank": "nothing: it follows from the parallel sizes",
+    "--master-addr": "nothing: it follows from the parallel sizes",
+    "--headless": "nothing: it follows from the parallel sizes",
+    "--distributed-executor-backend": "nothing: it follows from the parallel sizes",
+}
+"""Options of the server that follow from a setting, and from which."""
+
+
+def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the models."""
+    for name, model in settings.models.items():
+        where = f"models.{name}"
+        known = find(model.model)
+        yield from _image(model, where)
+        yield from _arguments(model, where)
+        if known is not None:
+            yield from _architecture(model, known, where)
+        pool = settings.pools.get(model.pool)
+        if pool is None:
+            if f"pools.{model.pool}" not in missing and "pools" not in missing:
+                yield _no_pool(settings, model, where)
+            continue
+        yield from _placement(model, pool, where)
+        yield from _numbers(model, known, pool, where)
+        if known is not None:
+            yield from check_memory(model, known, pool, where)
+    yield from _capacity(settings)
+
+
+def _no_pool(settings: StackSettings, model: ModelSettings, where: str) -> Problem:
+    names = ", ".join(settings.pools) or "there is none yet"
+    return Problem(f"{where}.pool", f'"{model.pool}"', "no pool has this name", f"Use one of the pools: {names}.")
+
+
+def _placement(model: ModelSettings, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
+    per_node = accelerators_per_node(pool)
+    split = split_of(model)
+    per_pod = pods_accelerators(model, pool)
+    if per_node is None or per_pod is None:
+        return
+    what = "TPU chips" if isinstance(pool, TpuPoolSettings) else "GPUs"
+    nodes = nodes_per_replica(model, pool)
+    if per_pod > per_node:
+        yield Problem(
+            f"{where}.gpus",
+            str(per_pod),
+            f"a node of pool {model.pool} has {per_node} {what}",
+            f"Set gpus: {per_node} or less.",
+        )
+    elif nodes > 1 and per_pod < per_node and fabric_of(pool) is not None and attachment_of(pool) != "default":
+        yield Problem(
+            f"{where}.gpus",
+            f"{per_pod} of the {per_node} {what} of a node",
+            "the RDMA NICs of a node go to one pod as a whole, so the other accelerators could not be used with them",
+            f"Set gpus: {per_node}, or leave it out.",
+        )
+    elif split.devices != per_pod * nodes or (nodes == 1 and model.gpus not in {None, split.devices}):
+        yield Problem(
+            f"{where}.parallelism",
+            f"tensor {split.tensor} × pipeline {split.pipeline} = {split.devices}",
+            f"{nodes} pod{'s' if nodes > 1 else ''} of {per_pod} {what} {'are' if nodes > 1 else 'is'} "
+            f"{per_pod * nodes}; what is missing hangs at start, what is left over idles",
+            f"Make the product {per_pod * nodes}, or change gpus.",
+        )
+    if split.tensor > per_node:
+        yield Problem(
+            f"{where}.parallelism.tensor",
+            str(split.tensor),
+            f"a node of pool {model.pool} has {per_node} {what}, and tensor parallelism over nodes waits for the "
+            "network at every layer",
+            f"Set tensor: {per_node} and pipeline: {-(-split.devices // per_node)}.",
+        )
+    elif nodes > 1 and fabric_of(pool) is not None and attachment_of(pool) == "default":
+        yield Problem(
+            f"pools.{model.pool}.network",
+            '"default"',
+            f"{where} spans {nodes} nodes, whose RDMA NICs would stay unused",
+            "Set network: multi-network or dranet, or leave it out.",
+        )
+
+
+def _capacity(settings: StackSettings) -> Iterator[Problem]:
+    wanted: dict[str, dict[str, int]] = defaultdict(dict)
+    for name, model in settings.models.items():
+        pool = settings.pools.get(model.pool)
+        per_pod = pods_accelerators(model, pool) if pool else None
+        if pool is not None and per_pod:
+            wanted[model.pool][name] = model.replicas * nodes_per_replica(model, pool) * per_pod
+    for pool_name, models in wanted.items():
+        pool = settings.pools[pool_name]
+        per_node = accelerators_per_node(pool) or 0
+        has = per_node * most_nodes(pool)
+        if per_node and sum(models.values()) > has:
+            yield Problem(
+                f"pools.{pool_name}.{'slices' if isinstance(pool, TpuPoolSettings) else 'nodes'}.max",
+                f"{most_nodes(pool)} nodes are {has} accelerators",
+                f"{' and '.join(f'{n} takes {count}' for n, count in models.items())}; the rest would stay pending",
+                f"Set max to at least {-(-sum(models.values()) // per_node)} nodes, or lower replicas.",
+            )
+
+
+def _numbers(model: ModelSettings, known: Model | None, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
+    gpu = gpu_of(pool)
+    if gpu is None:
+        return
+    if not gpu.bf16:
+        trained = known.dtype if known else None
+        if model.dtype == "bfloat16" or (model.dtype == "auto" and trained == "bfloat16"):
+            yield Problem(
+                f"{where}.dtype",
+                f'"{model.dtype}"' + (" (the model's own type is bfloat16)" if model.dtype == "auto" else ""),
+                f"{gpu.name} cannot compute in bfloat16; vLLM refuses to start",
+                "Set dtype: half, or choose an L4 or newer.",
+            )
+        if model.kv_cache_dtype == "fp8":
+            yield Problem(f"{where}.kvCacheDtype", '"fp8"', f"{gpu.name} has no FP8", "Leave kvCacheDtype out.")
+    if known is not None and known.quantization == "fp8" and gpu.compute_capability < (7, 5):
+        yield Problem(
+            f"{where}.model",
+            f'"{model.model}" has FP8 weights',
+            f"{gpu.name} has no FP8 kernels",
+            "Choose a newer GPU.",
+        )
+
+
+def _architecture(model: ModelSettings, known: Model, where: str) -> Iterator[Problem]:
+    split = split_of(model)
+    if known.heads and known.heads % split.tensor:
+        choices = [n for n in (1, 2, 4, 8, 16, 32) if known.heads % n == 0]
+        yield Problem(
+            f"{where}.parallelism.tensor",
+            str(split.tensor),
+            f"{model.model} has {known.heads} attention heads, which {split.tensor} ranks cannot share evenly",
+            f"Use one of {', '.join(map(str, choices))}.",
+        )
+    if split.pipeline > known.layers:
+        yield Problem(
+            f"{where}.parallelism.pipeline",
+            str(split.pipeline),
+            f"{model.model} has {known.layers} layers; a stage needs at least one",
+            f"Use at most {known.layers}.",
+        )
+    longest = known.max_position_embeddings
+    if longest and model.context_length > longest:
+        yield Problem(
+            f"{where}.contextLength",
+            str(model.context_length),
+            f"{model.model} was trained for {longest} tokens; vLLM refuses more",
+            f"Set contextLength to at most {longest}.",
+        )
+    if isinstance(model.weights, HubWeights) and known.gated and model.weights.token is None:
+        yield Problem(
+            f"{where}.weights.token",
+            "missing",
+            f"{model.model} is gated: the Hub answers 401 without a token of an account that accepted the licence",
+            "Add token: {secret: <name of the secret in Secret Manager>}.",
+        )
+
+
+def _image(model: ModelSettings, where: str) -> Iterator[Problem]:
+    if model.image is None:
+        return
+    _, tag, digest = image_version(model.image)
+    if digest is None and tag in {None, "", "latest", "nightly", "main", "dev"}:
+        yield Problem(
+            f"{where}.image",
+            f'"{model.image}"',
+            "the tag moves: the next pod to start may run another version than its neighbors",
+            "Pin a version, for example vllm/vllm-openai:v0.32.0, or a digest.",
+        )
+
+
+def _arguments(model: ModelSettings, where: str) -> Iterator[Problem]:
+    for flag in model.extra_args:
+        if flag in OWNED_FLAGS:
+            yield Problem(
+                f"{where}.extraArgs",
+                f'"{flag}"',
+                "the server would get it twice, and the other value decides probes, memory and routing",
+                f"Set {OWNED_FLAGS[flag]}."
+                if not OWNED_FLAGS[flag].startswith("nothing")
+                else f"Remove it ({OWNED_FLAGS[flag]}).",
+            )
+        elif model.image is None and not is_flag(flag):
+            yield Problem(
+                f"{where}.extraArgs",
+                f'"{flag}"',
+                "vLLM 0.32 has no such option and exits at once",
+                "See `vllm serve --help=all` of the version in use.",
+            )

@@ -1,0 +1,285 @@
+"""Accelerator pools: the machine, its zone, its accelerators, its networks, and how it is bought."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from inference.derivation import attachment_of, fabric_of, machine_of, region_of_cluster, zone_of
+from inference.facts.gke import MAX_NODE_POOL_NAME
+from inference.facts.machines import ATTACHABLE, MACHINES, Machine
+from inference.facts.tpus import slice_of
+from inference.facts.zones import offered, region_of, zones_with
+from inference.problems import Problem
+from inference.settings import StackSettings
+from inference.settings.cluster import ClusterSettings
+from inference.settings.pools import (
+    AcceleratorPool,
+    FlexStart,
+    GpuPoolSettings,
+    NodeRange,
+    OnDemand,
+    QueuedProvisioning,
+    TpuPoolSettings,
+)
+
+__all__ = ["check"]
+
+_NAME_SUFFIX = len("-0123456")
+"""The engine adds this to a logical name."""
+
+
+def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]:
+    """Yield what is wrong with the pools."""
+    used = {model.pool for model in settings.models.values()}
+    blind = "models" in missing or any(path.startswith("models.") for path in missing)
+    for name, pool in settings.pools.items():
+        where = f"pools.{name}"
+        if name not in used and not blind:
+            yield Problem(
+                where,
+                "no model names this pool",
+                "its nodes would be created, or reserved capacity held, for nobody",
+                f"Give a model pool: {name}, or remove the pool.",
+            )
+        if len(name) + _NAME_SUFFIX > MAX_NODE_POOL_NAME:
+            yield Problem(
+                where,
+                f'"{name}" is {len(name)} characters',
+                "GKE allows 40 with the suffix that is added",
+                "Shorten it.",
+            )
+        yield from _zone(settings.cluster, pool, where)
+        match pool:
+            case GpuPoolSettings():
+                yield from _gpu(settings.cluster, pool, where)
+            case TpuPoolSettings():
+                yield from _tpu(settings.cluster, pool, where)
+    yield from _one_way_to_the_fabric(settings)
+
+
+def _zone(cluster: ClusterSettings, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
+    zone = zone_of(cluster, pool)
+    if zone is None:
+        yield Problem(
+            f"{where}.zone",
+            "missing, and the cluster is regional",
+            "accelerators are to be had in some zones only, and GKE would start the pool in every zone of the region",
+            f"Write the zone, for example {cluster.location}-b.",
+        )
+    elif region_of(zone) != region_of_cluster(cluster):
+        yield Problem(
+            f"{where}.zone",
+            f'"{zone}"',
+            f"the cluster is in {region_of_cluster(cluster)}, and a pool cannot leave its cluster's region",
+            f"Choose a zone of {region_of_cluster(cluster)}, or move the cluster.",
+        )
+
+
+def _range(nodes: NodeRange, where: str) -> Iterator[Problem]:
+    if nodes.min > nodes.max:
+        yield Problem(
+            f"{where}.min",
+            f"{nodes.min}, with max {nodes.max}",
+            "the autoscaler needs a lower limit that is not above the upper one",
+            f"Set min to at most {nodes.max}.",
+        )
+
+
+def _gpu(cluster: ClusterSettings, pool: GpuPoolSettings, where: str) -> Iterator[Problem]:
+    yield from _range(pool.nodes, f"{where}.nodes")
+    found = machine_of(pool)
+    if found is None:
+        near = difflib.get_close_matches(pool.machine_type, [m for m in MACHINES if MACHINES[m].gpus], 3, 0.4)
+        yield Problem(
+            f"{where}.machineType",
+            f'"{pool.machine_type}"',
+            "no such machine type is known; GPUs, NICs, disks and labels are derived from it",
+            f"Did you mean {' or '.join(near)}?" if near else "Write one of the accelerator-optimized types.",
+        )
+        return
+    yield from _offered(cluster, pool, found, where)
+    yield from _chosen_accelerator(pool, found, where) if found.attachable else _own_accelerator(pool, found, where)
+    yield from _capacity(pool, found, where)
+    yield from _network(pool, where)
+
+
+def _offered(cluster: ClusterSettings, pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
+    zone = zone_of(cluster, pool)
+    if zone is None:
+        return
+    attachable = ATTACHABLE.get(pool.accelerator or "")
+    offered = found.offered_in(zone)
+    if offered is False:
+        known = sorted(zones_with(found.name))
+        here = [z for z in known if region_of(z) == region_of_cluster(cluster)]
+        yield Problem(
+            f"{where}.zone" if pool.zone else "cluster.location",
+            f'"{zone}" has no {found.name}',
+            "GKE would accept the pool and never get a node",
+            f"Use {' or '.join(here)}." if here else f"The machine is offered in: {', '.join(known)}.",
+        )
+    elif attachable and attachable.regions is not None and region_of(zone) not in attachable.regions:
+        yield Problem(
+            f"{where}.zone" if pool.zone else "cluster.location",
+            f'"{zone}" has no {attachable.accelerator}',
+            "GKE would accept the pool and never get a node",
+            f"The GPU is offered in: {', '.join(sorted(attachable.regions))}.",
+        )
+
+
+def _own_accelerator(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
+    if not found.gpus:
+        yield Problem(
+            f"{where}.machineType",
+            f'"{found.name}" carries no GPU',
+            "a pool of kind gpu needs one",
+            "Write an accelerator-optimized type such as g2-standard-12, or an N1 type with accelerator.",
+        )
+        return
+    if pool.accelerator is not None and pool.accelerator != found.accelerator:
+        yield Problem(
+            f"{where}.accelerator",
+            f'"{pool.accelerator}"',
+            f"{found.name} comes with {found.accelerator}; the two cannot be combined",
+            f"Set accelerator: {found.accelerator}, or leave it out.",
+        )
+    if pool.gpus_per_node is not None and pool.gpus_per_node != found.gpus:
+        why = f"every {found.name} has {found.gpus} GPUs, and GKE refuses another count"
+        if found.fabric is not None:
+            why += f"; its {found.fabric.gpu_nics} GPU NICs go to one pod together with all {found.gpus} of them"
+        yield Problem(
+            f"{where}.gpusPerNode", str(pool.gpus_per_node), why, f"Set gpusPerNode: {found.gpus}, or leave it out."
+        )
+
+
+def _chosen_accelerator(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
+    choice = ATTACHABLE.get(pool.accelerator or "")
+    if choice is None:
+        yield Problem(
+            f"{where}.accelerator",
+            f'"{pool.accelerator}"' if pool.accelerator else "missing",
+            f"{found.name} has no GPU of its own, one must be attached",
+            f"Write one of {', '.join(ATTACHABLE)}.",
+        )
+        return
+    count = pool.gpus_per_node or 1
+    if count not in choice.counts:
+        yield Problem(
+            f"{where}.gpusPerNode",
+            str(count),
+            f"{choice.accelerator} is attached in counts of {', '.join(map(str, choice.counts))}",
+            f"Set one of {', '.join(map(str, choice.counts))}.",
+        )
+    elif choice.max_vcpus and found.vcpus > choice.max_vcpus[count]:
+        yield Problem(
+            f"{where}.machineType",
+            f'"{found.name}" has {found.vcpus} vCPUs',
+            f"with {count} × {choice.accelerator} a machine has at most {choice.max_vcpus[count]}",
+            "Take a smaller machine or more GPUs.",
+        )
+
+
+def _capacity(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
+    capacity = pool.capacity
+    where = f"{where}.capacity.type"
+    shown = f'"{capacity.type}"'
+    if found.reservation_only and capacity.type not in {"reservation", "calendar"}:
+        yield Problem(where, shown, f"{found.name} is sold by reservation only", "Set type: reservation and its name.")
+    elif isinstance(capacity, OnDemand) and not found.on_demand:
+        yield Problem(
+            where,
+            shown,
+            f"{found.name} cannot be had on demand; the pool would end in an error state",
+            "Use reservation, calendar, flex-start or spot.",
+        )
+    yield from _scales_from_zero(capacity, pool.nodes, where.removesuffix(".capacity.type"))
+
+
+def _scales_from_zero(capacity: object, nodes: NodeRange, where: str) -> Iterator[Problem]:
+    if isinstance(capacity, FlexStart | QueuedProvisioning) and nodes.min != 0:
+        yield Problem(
+            f"{where}.nodes.min",
+            str(nodes.min),
+            f"nodes bought by {capacity.type} come when there are some and leave after at most seven days, "
+            "so GKE refuses a lower limit",
+            "Set min: 0.",
+        )
+
+
+def _network(pool: GpuPoolSettings, where: str) -> Iterator[Problem]:
+    fabric = fabric_of(pool)
+    if pool.network in {None, "default"}:
+        return
+    if fabric is None:
+        yield Problem(
+            f"{where}.network",
+            f'"{pool.network}"',
+            f"{pool.machine_type} has no accelerator network to attach",
+            "Leave network out.",
+        )
+    elif pool.network == "multi-network" and not fabric.multi_network:
+        yield Problem(
+            f"{where}.network",
+            '"multi-network"',
+            f"GKE attaches the NICs of {pool.machine_type} through DRANET only",
+            "Set network: dranet.",
+        )
+    elif pool.network == "dranet" and not fabric.dranet:
+        yield Problem(
+            f"{where}.network",
+            '"dranet"',
+            f"GKE's managed DRANET does not serve {pool.machine_type}",
+            "Set network: multi-network.",
+        )
+
+
+def _one_way_to_the_fabric(settings: StackSettings) -> Iterator[Problem]:
+    ways: dict[str, list[str]] = {}
+    for name, pool in settings.pools.items():
+        ways.setdefault(attachment_of(pool), []).append(name)
+    if {"multi-network", "dranet"} <= ways.keys():
+        yield Problem(
+            f"pools.{ways['dranet'][0]}.network",
+            f'"dranet", while pool {ways["multi-network"][0]} uses multi-network',
+            "GKE supports Network objects or managed DRANET in a cluster, not both",
+            "Use the same way for all pools, or two clusters.",
+        )
+
+    shared = ways.get("multi-network", [])
+    kinds = {(zone_of(settings.cluster, settings.pools[n]), fabric_of(settings.pools[n])) for n in shared}
+    if len(kinds) > 1:
+        yield Problem(
+            f"pools.{shared[1]}",
+            f"another fabric or zone than pool {shared[0]}",
+            "Network objects such as rdma-0 exist once per cluster and belong to the fabric of one zone",
+            "Put all pools with a fabric into one zone and machine family, or use network: dranet.",
+        )
+
+
+def _tpu(cluster: ClusterSettings, pool: TpuPoolSettings, where: str) -> Iterator[Problem]:
+    yield from _range(pool.slices, f"{where}.slices")
+    try:
+        found = slice_of(pool.generation, pool.topology, pool.machine_type)
+    except ValueError as error:
+        yield Problem(
+            f"{where}.topology", f'"{pool.topology}"', str(error), "Write one of the topologies of the generation."
+        )
+        return
+    if found.multi_host and pool.slices.max > 1:
+        yield Problem(
+            f"{where}.slices.max",
+            str(pool.slices.max),
+            f"a {pool.topology} slice is {found.nodes} nodes that GKE makes and removes as one pool",
+            "Set max: 1 and add a pool for each further slice.",
+        )
+    zone = zone_of(cluster, pool)
+    generation = found.generation
+    if zone and offered(zone, zones=generation.zones, regions=generation.regions) is False:
+        yield Problem(
+            f"{where}.zone" if pool.zone else "cluster.location",
+            f'"{zone}" has no TPU {pool.generation}',
+            "GKE would accept the pool and never get a node",
+            f"It is offered in: {', '.join(sorted(generation.zones or generation.regions or ()))}.",
+        )
+    yield from _scales_from_zero(pool.capacity, pool.slices, where)

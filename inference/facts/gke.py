@@ -1,0 +1,305 @@
+"""Names and numbers that GKE prescribes: labels, taints, annotations, resources, APIs, limits, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from inference.facts._gateways import GATEWAY_CLASSES as GATEWAY_CLASSES
+from inference.facts._gateways import GatewayClass as GatewayClass
+
+# ------------------------------------------------------------------ node labels
+
+ACCELERATOR_LABEL = "cloud.google.com/gke-accelerator"
+GPU_COUNT_LABEL = "cloud.google.com/gke-accelerator-count"
+TPU_ACCELERATOR_LABEL = "cloud.google.com/gke-tpu-accelerator"
+TPU_TOPOLOGY_LABEL = "cloud.google.com/gke-tpu-topology"
+NODE_POOL_LABEL = "cloud.google.com/gke-nodepool"
+SPOT_LABEL = "cloud.google.com/gke-spot"
+PROVISIONING_LABEL = "cloud.google.com/gke-provisioning"
+FLEX_START_LABEL = "cloud.google.com/gke-flex-start"
+QUEUED_LABEL = "cloud.google.com/gke-queued"
+LOCAL_SSD_LABEL = "cloud.google.com/gke-ephemeral-storage-local-ssd"
+RESERVATION_NAME_LABEL = "cloud.google.com/reservation-name"
+RESERVATION_AFFINITY_LABEL = "cloud.google.com/reservation-affinity"
+COMPUTE_CLASS_LABEL = "cloud.google.com/compute-class"
+ARCH_LABEL = "kubernetes.io/arch"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+"""Labels that GKE puts on nodes, for selectors (sources XPK, CT, GKECUSTOM, GKETPUS, GKECC).
+
+Spot, flex-start, queued and local-SSD labels have the value ``"true"``; the reservation affinity is ``specific``.
+"""
+
+PROVISIONING_VALUES = ("standard", "spot", "preemptible")
+"""Values of PROVISIONING_LABEL (source CT:pkg/orchestrator/gke; ``preemptible`` from public selectors)."""
+
+TOPOLOGY_LABELS = (
+    "cloud.google.com/gce-topology-block",
+    "cloud.google.com/gce-topology-subblock",
+    "cloud.google.com/gce-topology-host",
+)
+"""Where a node stands in the fabric, widest first (source CT:examples/gke-a3-highgpu; LLMDGKE)."""
+
+DRANET_LABEL = "cloud.google.com/gke-networking-dra-driver"
+NETWORK_PROFILE_LABEL = "gke.networks.io/accelerator-network-profile"
+NO_DEVICE_PLUGIN_LABEL = "gke-no-default-nvidia-gpu-device-plugin"
+GPU_DRA_DRIVER_LABEL = "cloud.google.com/gke-nvidia-gpu-dra-driver"
+GPU_PRESENT_LABEL = "nvidia.com/gpu.present"
+UNIFIED_CNI_LABEL = "cloud.google.com/gke-dpv2-unified-cni"
+"""Labels that a pool sets for dynamic resource allocation (sources CT, SKILL_A, LLMDGKE, GKECUSTOMMAX).
+
+All are ``"true"`` but the profile, ``auto``, which GKE adds, and the unified CNI, ``cni-migration`` on A4X Max.
+"""
+
+RESERVED_LABEL_PREFIXES = (
+    "cloud.google.com/gke-tpu-",
+    "cloud.google.com/gke-accelerator",
+    "cloud.google.com/gke-nodepool",
+)
+"""Labels that a node pool must not declare, because GKE sets them (source GKETPUS)."""
+
+# ------------------------------------------------------------------ taints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taint:
+    """A taint of a node, and its two spellings."""
+
+    key: str
+    value: str
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"]
+    """As Kubernetes spells it."""
+    automatic_toleration: bool
+    """GKE tolerates it for pods that request the resource of that name."""
+    source: str
+
+    @property
+    def api_effect(self) -> str:
+        """The effect as the GKE API spells it: ``NO_SCHEDULE``."""
+        return {"NoSchedule": "NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}.get(self.effect, "PREFER_NO_SCHEDULE")
+
+    @property
+    def toleration(self) -> dict[str, str]:
+        return {"key": self.key, "operator": "Equal", "value": self.value, "effect": self.effect}
+
+
+GPU_TAINT = Taint(
+    key="nvidia.com/gpu",
+    value="present",
+    effect="NoSchedule",
+    automatic_toleration=True,
+    source="CT:modules/compute/gke-node-pool/main.tf",
+)
+TPU_TAINT = Taint(
+    key="google.com/tpu",
+    value="present",
+    effect="NoSchedule",
+    automatic_toleration=True,
+    source="XPK; CT:modules/internal/tpu-definition/main.tf",
+)
+ARM_TAINT = Taint(
+    key="kubernetes.io/arch",
+    value="arm64",
+    effect="NoSchedule",
+    automatic_toleration=False,
+    source="CT:examples/gke-a4x/nccl-jobset-example.yaml",
+)
+QUEUED_TAINT = Taint(
+    key=QUEUED_LABEL,
+    value="true",
+    effect="NoSchedule",
+    automatic_toleration=False,
+    source="CT:examples/gke-consumption-options/dws-flex-start-queued-provisioning",
+)
+GKE_TAINTS = (GPU_TAINT, TPU_TAINT, ARM_TAINT, QUEUED_TAINT)
+"""The taints that GKE itself puts on nodes."""
+
+# ------------------------------------------------------------------ resources of a container
+
+GPU_RESOURCE = "nvidia.com/gpu"
+TPU_RESOURCE = "google.com/tpu"
+"""Extended resources: whole numbers, request equal to limit (source GKEGPUS; GKETPUS)."""
+
+NETWORK_RESOURCE_PREFIX = "networking.gke.io.networks/"
+NETWORK_RESOURCE_IP_SUFFIX = ".IP"
+"""A webhook adds ``<prefix><network>`` and the ``.IP`` form to pods with interfaces; quantity 1 a Device network.
+
+Newer A3 Ultra nodes advertise the ``.IP`` form only, so that pods with the plain form stay Pending: setting its limit
+to ``"0"`` helps. Other nodes advertise both (sources LLMDWIDE, LLMDPR1738, GKENET).
+"""
+
+# ------------------------------------------------------------------ annotations and objects of multi-networking
+
+DEFAULT_INTERFACE_ANNOTATION = "networking.gke.io/default-interface"
+INTERFACES_ANNOTATION = "networking.gke.io/interfaces"
+"""Pod annotations: ``eth0``, and a JSON list of ``{interfaceName, network}`` (source GKECUSTOM)."""
+
+NETWORKING_API = "networking.gke.io/v1"
+NETWORK_TYPE = "Device"
+DEVICE_MODES = ("NetDevice", "RDMA", "DPDK-VFIO")
+"""Network and GKENetworkParamSet: a GPU network has type Device (source GKENET:apis/network/v1)."""
+
+NODE_NETWORKS_MAX = 10
+"""Networks of one node at most: the cluster's own and nine more (source GKECUSTOM)."""
+
+# ------------------------------------------------------------------ storage
+
+GCSFUSE_ANNOTATION = "gke-gcsfuse/volumes"
+GCSFUSE_CPU_LIMIT_ANNOTATION = "gke-gcsfuse/cpu-limit"
+GCSFUSE_MEMORY_LIMIT_ANNOTATION = "gke-gcsfuse/memory-limit"
+GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION = "gke-gcsfuse/ephemeral-storage-limit"
+GCSFUSE_DRIVER = "gcsfuse.csi.storage.gke.io"
+GCSFUSE_STORAGE_CLASSES = ("gcsfusecsi-training", "gcsfusecsi-serving", "gcsfusecsi-checkpointing")
+"""Cloud Storage FUSE: the first annotation, ``"true"`` on the pod template, injects the sidecar (GKESAMPLES; CT)."""
+
+CSI_DRIVERS: Mapping[str, str] = MappingProxyType(
+    {
+        "gcsfuse": GCSFUSE_DRIVER,
+        "persistent-disk": "pd.csi.storage.gke.io",
+        "filestore": "filestore.csi.storage.gke.io",
+        "lustre": "lustre.csi.storage.gke.io",
+        "parallelstore": "parallelstore.csi.storage.gke.io",
+    }
+)
+"""CSI drivers of GKE (source CT:modules/file-system)."""
+
+LOCAL_SSD_GIB = 375
+"""One local SSD; machines with bigger ones count them in these units, Titanium SSDs of 3000 GB excepted (GPUDOC)."""
+
+# ------------------------------------------------------------------ node pools and cluster
+
+GPU_DRIVER_VERSIONS = ("DEFAULT", "LATEST", "INSTALLATION_DISABLED")
+"""Values of ``gpuDriverVersion``; LATEST on Container-Optimized OS only (sources TFDOC, GKECUSTOM)."""
+
+IMAGE_TYPE = "COS_CONTAINERD"
+"""Node image; GPUDirect RDMA needs it (source GKECUSTOM)."""
+
+RESERVATION_TYPES = ("NO_RESERVATION", "ANY_RESERVATION", "SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL")
+RESERVATION_KEY = "compute.googleapis.com/reservation-name"
+"""Reservation affinity of a pool; only SPECIFIC_RESERVATION carries key and values (sources PGCP, CT)."""
+
+FLEX_START_MAX_RUN_S = 604_800
+"""Longest run of a flex-start node in seconds: seven days (source GKEDWS)."""
+
+FLEX_START_COMPACT_PREFIXES = ("a3-ultragpu-", "a4-", "h4d-")
+"""Machines that may combine flex-start with compact placement, besides TPUs (source CT:gke-node-pool/main.tf)."""
+
+NVLINK_DOMAIN_NODES = 18
+"""Most nodes of an A4X or A4X Max pool: one NVLink domain, topology 1x72 (sources GKECUSTOMA4X, GKECUSTOMMAX)."""
+
+DATAPATH_V2 = "ADVANCED_DATAPATH"
+"""Dataplane V2, needed by multi-networking and DRANET, and fixed when the cluster is made (source CT; GKECUSTOM)."""
+
+GATEWAY_API_CHANNEL = "CHANNEL_STANDARD"
+"""``gatewayApiConfig.channel`` for GKE Gateways (source PGCP; CT:modules/scheduler/gke-cluster)."""
+
+NETWORK_PROFILE_AUTO = "auto"
+"""``acceleratorNetworkProfile`` with which GKE makes the networks itself, for DRANET (source CT; ANPNEWS)."""
+
+# ------------------------------------------------------------------ load balancing
+
+PROXY_ONLY_ROLE = "ACTIVE"
+PROXY_ONLY_MIN_PREFIX = 26
+PROXY_ONLY_RECOMMENDED_PREFIX = 23
+"""Proxy-only subnet: one ACTIVE for a VPC and region, no smaller than /26, /23 advised (source PROXYDOC)."""
+
+PROBE_RANGES = ("130.211.0.0/22", "35.191.0.0/16")
+"""Where Google's load balancers probe from (source LBDOC)."""
+
+BACKEND_TIMEOUT_DEFAULT_S = 30
+"""Backend timeout without a GCPBackendPolicy, in seconds (source GKEGW)."""
+
+# ------------------------------------------------------------------ APIs
+
+REQUIRED_APIS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "cluster": ("container.googleapis.com", "compute.googleapis.com"),
+        "inference-gateway": ("networkservices.googleapis.com",),
+        "model-armor": ("modelarmor.googleapis.com",),
+        "image-streaming": ("containerfilesystem.googleapis.com",),
+        "artifact-registry": ("artifactregistry.googleapis.com",),
+        "secret-manager": ("secretmanager.googleapis.com",),
+        "service-accounts": ("iam.googleapis.com",),
+        "monitoring": ("monitoring.googleapis.com", "logging.googleapis.com"),
+    }
+)
+"""Capability to the Google APIs to enable besides those of ``cluster`` (sources GIEDEPLOY, SVCLIST; the last four are
+the services' own host names)."""
+
+# ------------------------------------------------------------------ limits of names
+
+MAX_CLUSTER_NAME = 40
+MAX_NODE_POOL_NAME = 40
+MAX_COMPUTE_NAME = 63
+NAME_PATTERN = r"[a-z]([-a-z0-9]*[a-z0-9])?"
+"""Lengths in characters, and the form of all these names (source TPGOOGLE)."""
+
+MAX_LWS_NAME = 50
+"""A LeaderWorkerSet with a longer name makes no pods: its StatefulSets' pods get labels that are too long (LWS)."""
+
+# ------------------------------------------------------------------ GPU libraries on nodes and in containers
+
+HOST_NVIDIA = "/home/kubernetes/bin/nvidia"
+HOST_GIB = "/home/kubernetes/bin/gib"
+CONTAINER_NVIDIA = "/usr/local/nvidia"
+CONTAINER_GIB = "/usr/local/gib"
+"""Driver and gIB on the node, and where containers mount them (source CEA:gpudirect-rdma)."""
+
+DRIVER_LIBRARY_PATH = "/usr/local/nvidia/lib64"
+GIB_LIBRARY_PATH = "/usr/local/gib/lib64"
+NCCL_ENV_SCRIPT = "/usr/local/gib/scripts/set_nccl_env.sh"
+"""LD_LIBRARY_PATH parts, and the script to source, not to print, in the server's shell (sources CEA, GIBX86)."""
+
+GIB_IMAGE_PATH = "/var/lib/gib"
+"""Where the gIB image carries its files, for an init container that copies them (source GPUREC)."""
+
+TCPXO_APERTURE_DEVICES = "/dev/aperture_devices"
+TCPX_SOCKET_HOST = "/run/tcpx"
+"""Paths of the TCPXO and TCPX sidecars (sources CEA:gpudirect-tcpxo, CEA:gpudirect-tcpx)."""
+
+RDMA_CAPABILITY = "IPC_LOCK"
+"""Linux capability of a container that registers memory for RDMA, unless it is privileged (source VLLM:docs)."""
+
+# ------------------------------------------------------------------ LeaderWorkerSet and Kueue
+
+LWS_API = "leaderworkerset.x-k8s.io/v1"
+LWS_NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
+LWS_GROUP_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/group-index"
+LWS_WORKER_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/worker-index"
+LWS_GROUP_KEY_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
+LWS_SUBGROUP_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/subgroup-index"
+LWS_LABELS = (
+    LWS_NAME_LABEL,
+    LWS_GROUP_INDEX_LABEL,
+    LWS_WORKER_INDEX_LABEL,
+    LWS_GROUP_KEY_LABEL,
+    LWS_SUBGROUP_INDEX_LABEL,
+    "leaderworkerset.sigs.k8s.io/template-revision-hash",
+)
+LWS_EXCLUSIVE_TOPOLOGY_ANNOTATION = "leaderworkerset.sigs.k8s.io/exclusive-topology"
+LWS_SUBGROUP_EXCLUSIVE_TOPOLOGY_ANNOTATION = "leaderworkerset.sigs.k8s.io/subgroup-exclusive-topology"
+"""Labels the controller puts on pods, leaders having worker index ``"0"``, and annotations to set (source LWS)."""
+
+LWS_LEADER_ENV = "LWS_LEADER_ADDRESS"
+LWS_SIZE_ENV = "LWS_GROUP_SIZE"
+LWS_WORKER_INDEX_ENV = "LWS_WORKER_INDEX"
+LWS_ENV = (LWS_LEADER_ENV, LWS_SIZE_ENV, LWS_WORKER_INDEX_ENV)
+LWS_TPU_ENV = (
+    "TPU_WORKER_HOSTNAMES",
+    "TPU_WORKER_ID",
+    "TPU_NAME",
+    "TPU_PROCESS_ADDRESSES",
+    "TPU_PROCESS_PORT",
+)
+"""Variables the controller injects; the second list into pods that request google.com/tpu (source LWS)."""
+
+LWS_RESTART_POLICIES = ("RecreateGroupOnPodRestart", "RecreateGroupAfterStart", "None", "Default")
+LWS_STARTUP_POLICIES = ("LeaderCreated", "LeaderReady")
+"""Enums of the LeaderWorkerSet; ``Default`` is deprecated and means ``None`` (source LWS)."""
+
+KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+KUEUE_MAX_RUN_ANNOTATION = "provreq.kueue.x-k8s.io/maxRunDurationSeconds"
+QUEUED_PROVISIONING_CLASS = "queued-provisioning.gke.io"
+"""Queueing for flex-start capacity (sources CT, KUEUE, GKEPROV)."""

@@ -1,0 +1,1 @@
+"""Kubernetes objects as plain camelCase dictionaries. Nothing here creates anything."""

@@ -1,0 +1,268 @@
+"""The vLLM server: its command line, its container and the pod around it.
+
+One node runs ``vllm serve`` as it is. Over several nodes every pod runs the same command with its own rank, without
+Ray: rank 0 answers requests, the others run headless. The shell around it only prepares the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable
+
+from inference.blueprint import (
+    API_KEY_SECRET,
+    POOL_LABEL,
+    SERVER_PORT,
+    GpuPoolPlan,
+    ModelPlan,
+    TpuPoolPlan,
+    hub_token_secret,
+)
+from inference.facts import gke
+from inference.manifests.objects import Manifest
+from inference.settings.models import BucketWeights, HubWeights
+from inference.startup import PROBE_PERIOD
+
+__all__ = ["PRE_STOP_SECONDS", "TERMINATION_SECONDS", "pod_template"]
+
+PRE_STOP_SECONDS = 20
+"""How long a stopping pod keeps serving, until the load balancer has taken it out."""
+
+SHUTDOWN_SECONDS = 60
+"""How long vLLM then finishes what it has begun (``--shutdown-timeout``, since 0.18)."""
+
+TERMINATION_SECONDS = PRE_STOP_SECONDS + SHUTDOWN_SECONDS + 10
+"""Grace period of the pod."""
+
+_CACHE = "/root/.cache"
+_SPOT_GRACE_SECONDS = 25
+"""What the kubelet leaves pods of a spot node before it is taken away."""
+
+
+def arguments(model: ModelPlan, role: str) -> list[str]:
+    """Return the words after ``vllm serve``.
+
+    Args:
+        model: the model.
+        role: ``single``, ``leader`` or ``worker``.
+    """
+    settings = model.settings
+    words = [model.weights_path, "--served-model-name", settings.model]
+    words += ["--port", str(SERVER_PORT)] if role != "worker" else []
+    words += ["--tensor-parallel-size", str(model.split.tensor)]
+    if model.split.pipeline > 1:
+        words += ["--pipeline-parallel-size", str(model.split.pipeline)]
+    if role != "single":
+        words += [
+            "--distributed-executor-backend",
+            "mp",
+            "--nnodes",
+            f"$({gke.LWS_SIZE_ENV})",
+            "--node-rank",
+            f"$({gke.LWS_WORKER_INDEX_ENV})",
+            "--master-addr",
+            f"$({gke.LWS_LEADER_ENV})",
+        ]
+        words += ["--headless"] if role == "worker" else []
+    words += ["--max-model-len", str(settings.context_length)]
+    words += ["--gpu-memory-utilization", f"{settings.memory_utilization:g}"]
+    if settings.max_concurrent_sequences is not None:
+        words += ["--max-num-seqs", str(settings.max_concurrent_sequences)]
+    if settings.dtype != "auto":
+        words += ["--dtype", settings.dtype]
+    if settings.kv_cache_dtype != "auto":
+        words += ["--kv-cache-dtype", settings.kv_cache_dtype]
+    words += ["--shutdown-timeout", str(_shutdown_seconds(model))] if role != "worker" else []
+    return [*words, *_extra(model)]
+
+
+def _extra(model: ModelPlan) -> Iterable[str]:
+    for flag, value in model.settings.extra_args.items():
+        if value is False:
+            yield f"--no-{flag.removeprefix('--')}"
+        else:
+            yield flag
+            if value is not True:
+                yield str(value)
+
+
+def _shutdown_seconds(model: ModelPlan) -> int:
+    return 10 if model.pool.capacity.type == "spot" else SHUTDOWN_SECONDS
+
+
+def _command(model: ModelPlan, role: str) -> Manifest:
+    words = arguments(model, role)
+    if not model.rdma:
+        return {"command": ["vllm", "serve"], "args": words}
+    line = " ".join(word if word.startswith("$(") else shlex.quote(word) for word in words)
+    script = (
+        "set -eo pipefail\n"
+        f"until [ -e {gke.NCCL_ENV_SCRIPT} ]; do sleep 5; done\n"
+        f"source {gke.NCCL_ENV_SCRIPT}\n"
+        f"exec vllm serve {line}\n"
+    )
+    return {"command": ["/bin/bash", "-c"], "args": [script]}
+
+
+def _environment(model: ModelPlan, role: str) -> list[Manifest]:
+    entries: list[Manifest] = []
+    if isinstance(model.pool, GpuPoolPlan):
+        entries.append({"name": "LD_LIBRARY_PATH", "value": f"{gke.DRIVER_LIBRARY_PATH}:/usr/local/cuda/lib64"})
+        entries.append({"name": "TRITON_LIBCUDA_PATH", "value": gke.DRIVER_LIBRARY_PATH})
+    entries.append({"name": "VLLM_ENGINE_READY_TIMEOUT_S", "value": str(model.startup.budget_seconds)})
+    if role != "single":
+        entries.append({"name": "VLLM_HOST_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}})
+        entries.append({"name": "GLOO_SOCKET_IFNAME", "value": "eth0"})
+    if model.authenticated and role != "worker":
+        entries.append(_from_secret("VLLM_API_KEY", API_KEY_SECRET, "api-key"))
+    weights = model.settings.weights
+    if isinstance(weights, HubWeights):
+        if weights.token is not None:
+            entries.append(_from_secret("HF_TOKEN", hub_token_secret(model.name), "token"))
+    else:
+        entries.append({"name": "HF_HUB_OFFLINE", "value": "1"})
+    return entries
+
+
+def _from_secret(name: str, secret: str, key: str) -> Manifest:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def _probes() -> Manifest:
+    probe = {"httpGet": {"path": "/health", "port": "http"}, "timeoutSeconds": 5}
+    return {
+        "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
+        "livenessProbe": {**probe, "periodSeconds": PROBE_PERIOD, "failureThreshold": 6},
+    }
+
+
+def container(model: ModelPlan, role: str) -> Manifest:
+    """Return the server's container."""
+    amount = {model.resource: str(model.per_pod)}
+    claims = [{"name": "rdma"}] if _claims_devices(model) else []
+    made: Manifest = {
+        "name": "vllm",
+        "image": model.image,
+        "imagePullPolicy": "IfNotPresent",
+        **_command(model, role),
+        "env": _environment(model, role),
+        "resources": {
+            "requests": {"cpu": str(model.cpu), "memory": f"{model.memory_gib}Gi", **amount},
+            "limits": amount,
+        }
+        | ({"claims": claims} if claims else {}),
+        "volumeMounts": _mounts(model),
+        "securityContext": _security(model),
+    }
+    if role != "worker":
+        threshold = model.startup.failure_threshold
+        made |= _probes()
+        made["startupProbe"] = {
+            **{k: v for k, v in made["livenessProbe"].items() if k != "failureThreshold"},
+            "periodSeconds": PROBE_PERIOD,
+            "failureThreshold": threshold,
+        }
+        made["ports"] = [{"name": "http", "containerPort": SERVER_PORT, "protocol": "TCP"}]
+        wait = 5 if model.pool.capacity.type == "spot" else PRE_STOP_SECONDS
+        made["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(wait)]}}}
+    return made
+
+
+def _security(model: ModelPlan) -> Manifest:
+    if model.rdma:
+        return {"allowPrivilegeEscalation": False, "capabilities": {"add": [gke.RDMA_CAPABILITY]}}
+    return {"allowPrivilegeEscalation": False}
+
+
+def _claims_devices(model: ModelPlan) -> bool:
+    return model.rdma and isinstance(model.pool, GpuPoolPlan) and model.pool.attachment == "dranet"
+
+
+def _mounts(model: ModelPlan) -> list[Manifest]:
+    mounts: list[Manifest] = [{"name": "shm", "mountPath": "/dev/shm"}, {"name": "cache", "mountPath": _CACHE}]  # noqa: S108
+    if model.rdma:
+        mounts.append({"name": "gib", "mountPath": gke.CONTAINER_GIB, "readOnly": True})
+    if isinstance(model.settings.weights, BucketWeights):
+        mounts.append({"name": "weights", "mountPath": "/weights", "readOnly": True})
+    return mounts
+
+
+def _volumes(model: ModelPlan) -> list[Manifest]:
+    volumes: list[Manifest] = [
+        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{model.shm_gib}Gi"}},
+        {"name": "cache", "emptyDir": {}},
+    ]
+    if model.rdma:
+        volumes.append({"name": "gib", "hostPath": {"path": gke.HOST_GIB, "type": "Directory"}})
+    weights = model.settings.weights
+    if isinstance(weights, BucketWeights):
+        options = ["implicit-dirs", "metadata-cache:ttl-secs:-1", "metadata-cache:stat-cache-max-size-mb:-1"]
+        if _local_ssds(model):
+            options += ["file-cache:max-size-mb:-1", "file-cache:enable-parallel-downloads:true"]
+        attributes = {"bucketName": weights.bucket, "mountOptions": ",".join(options)}
+        volumes.append(
+            {
+                "name": "weights",
+                "csi": {"driver": gke.GCSFUSE_DRIVER, "readOnly": True, "volumeAttributes": attributes},
+            }
+        )
+    return volumes
+
+
+def _local_ssds(model: ModelPlan) -> int:
+    return (model.pool.machine.local_ssds or 0) if isinstance(model.pool, GpuPoolPlan) else 0
+
+
+def _annotations(model: ModelPlan) -> dict[str, str]:
+    annotations = {"gke-inference/api-key-version": model.api_key_version} if model.authenticated else {}
+    if model.rdma and isinstance(model.pool, GpuPoolPlan) and model.pool.attachment == "multi-network":
+        fabric = model.pool.fabric
+        pairs = fabric.interfaces if fabric else ()
+        annotations[gke.DEFAULT_INTERFACE_ANNOTATION] = "eth0"
+        annotations[gke.INTERFACES_ANNOTATION] = json.dumps(
+            [{"interfaceName": interface, "network": network} for interface, network in pairs]
+        )
+    if isinstance(model.settings.weights, BucketWeights):
+        annotations[gke.GCSFUSE_ANNOTATION] = "true"
+        annotations[gke.GCSFUSE_CPU_LIMIT_ANNOTATION] = "0"
+        annotations[gke.GCSFUSE_MEMORY_LIMIT_ANNOTATION] = "0"
+        annotations[gke.GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION] = "0"
+    return annotations
+
+
+def _placement(model: ModelPlan) -> Manifest:
+    selector = {POOL_LABEL: model.pool.name}
+    taints = [gke.GPU_TAINT]
+    match model.pool:
+        case GpuPoolPlan():
+            selector[gke.ACCELERATOR_LABEL] = model.pool.gpu.accelerator
+            if model.pool.machine.arch == "arm64":
+                taints.append(gke.ARM_TAINT)
+        case TpuPoolPlan():
+            selector[gke.TPU_ACCELERATOR_LABEL] = model.pool.slice.generation.accelerator
+            selector[gke.TPU_TOPOLOGY_LABEL] = model.pool.slice.topology
+            taints = [gke.TPU_TAINT]
+    if model.pool.capacity.type == "queued-provisioning":
+        taints.append(gke.QUEUED_TAINT)
+    return {"nodeSelector": selector, "tolerations": [taint.toleration for taint in taints]}
+
+
+def pod_template(model: ModelPlan, role: str) -> Manifest:
+    """Return the pod template of one role: ``single``, ``leader`` or ``worker``."""
+    spot = model.pool.capacity.type == "spot"
+    spec: Manifest = {
+        "serviceAccountName": model.service_account,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _SPOT_GRACE_SECONDS if spot else TERMINATION_SECONDS,
+        **_placement(model),
+        "containers": [container(model, role)],
+        "volumes": _volumes(model),
+    }
+    if _claims_devices(model):
+        spec["resourceClaims"] = [{"name": "rdma", "resourceClaimTemplateName": f"{model.pool.name}-rdma"}]
+    labels = model.labels if role == "single" else {**model.labels, "gke-inference/role": role}
+    made: Manifest = {"metadata": {"labels": labels}, "spec": spec}
+    if annotations := _annotations(model):
+        made["metadata"]["annotations"] = annotations
+    return made

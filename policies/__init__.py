@@ -1,0 +1,1 @@
+"""The policy pack: adapter between Pulumi's engine and the rules of ``inference.rules``."""

@@ -1,0 +1,155 @@
+"""From the analyzer protocol to the resources that rules judge; each message is decoded once, here.
+
+A value that is not known yet becomes ``UNKNOWN``, a secret stays marked as ``Secret``, a resource reference becomes
+the ID it stands for, and an asset or archive a map of its parts. What a later protocol adds is ``UNKNOWN``: nothing
+is said about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.struct_pb2 import Struct, Value
+from pulumi.runtime.proto import analyzer_pb2
+
+from inference.rules.views.resources import Provider, Resource
+from inference.rules.views.values import UNKNOWN, Props, Secret
+
+__all__ = ["SIGNATURES", "UNKNOWNS", "properties", "resource"]
+
+SIGNATURES: Mapping[str, str] = {
+    "key": "4dabf18193072939515e22adb298388d",
+    "asset": "c44067f5952c0a294b673a41bacd8c17",
+    "archive": "0def7320c3a5731c473e5ecbe6d01bc7",
+    "secret": "1b47061264138c4ac30d75fd1eb44270",
+    "resource": "5cf8f73096256a8f31e491e813e4eb8e",
+    "output": "d0e6a833031e9bbcd3f4e8bde6ca49a4",
+}
+"""How the engine marks a map that stands for something else: the key, and a value for each kind."""
+
+UNKNOWNS = frozenset(
+    {
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
+    }
+)
+"""What the engine sends in the place of a boolean, number, string, list, asset, archive or object yet to be known."""
+
+_KEY = SIGNATURES["key"]
+
+
+def resource(message: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResource) -> Resource:
+    """Return the resource that a message describes.
+
+    ``AnalyzeRequest`` describes one by itself, ``AnalyzerResource`` one of a stack, with its edges.
+    """
+    parent = message.options.parent
+    dependencies: tuple[str, ...] = ()
+    property_dependencies: Mapping[str, tuple[str, ...]] = {}
+    if isinstance(message, analyzer_pb2.AnalyzerResource):
+        parent = message.parent or parent
+        dependencies = tuple(message.dependencies)
+        property_dependencies = {
+            name: tuple(message.propertyDependencies[name].urns) for name in sorted(message.propertyDependencies)
+        }
+    return Resource(
+        type=message.type,
+        name=message.name,
+        urn=message.urn,
+        props=Props(properties(message.properties)),
+        parent=parent,
+        provider=_provider(message.provider) if message.HasField("provider") else None,
+        dependencies=dependencies,
+        property_dependencies=property_dependencies,
+        options=_options(message.options),
+    )
+
+
+def properties(struct: Struct) -> dict[str, Any]:
+    """Return properties as plain data with ``UNKNOWN`` and ``Secret`` in their places; numbers stay floats."""
+    fields = struct.fields
+    found: dict[str, Any] = {}
+    for name in sorted(fields):
+        try:
+            found[name] = _value(fields[name])
+        except RecursionError:
+            found[name] = UNKNOWN
+    return found
+
+
+def _value(value: Value) -> Any:
+    # Most values are strings with something in them, and asking for the kind costs as much as asking for the string.
+    if text := value.string_value:
+        return UNKNOWN if text in UNKNOWNS else text
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return _map(value.struct_value)
+        case "list_value":
+            return [_value(item) for item in value.list_value.values]
+        case "number_value":
+            return value.number_value
+        case "bool_value":
+            return value.bool_value
+        case "string_value":
+            return ""
+        case _:
+            return None
+
+
+def _map(struct: Struct) -> Any:
+    fields = struct.fields
+    if _KEY in fields:
+        return _special(fields)
+    found: dict[str, Any] = {}
+    # Protobuf keeps maps in no order; sorted, two runs say the same thing in the same words.
+    for name in sorted(fields):
+        value = fields[name]
+        if text := value.string_value:
+            found[name] = UNKNOWN if text in UNKNOWNS else text
+        else:
+            found[name] = _value(value)
+    return found
+
+
+def _special(fields: Mapping[str, Value]) -> Any:
+    signature = fields[_KEY].string_value
+    if signature == SIGNATURES["secret"]:
+        return _secret(_value(fields["value"]) if "value" in fields else UNKNOWN)
+    if signature == SIGNATURES["output"]:
+        inner = _value(fields["value"]) if "value" in fields else UNKNOWN
+        return _secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
+    if signature == SIGNATURES["resource"]:
+        # An ID that is there and empty is one that the provider has not given yet.
+        name = "id" if "id" in fields else "urn"
+        return (_value(fields[name]) if name in fields else None) or UNKNOWN
+    if signature in (SIGNATURES["asset"], SIGNATURES["archive"]):
+        return {name: _value(fields[name]) for name in sorted(fields) if name != _KEY}
+    return UNKNOWN
+
+
+def _secret(value: Any) -> Secret:
+    return value if isinstance(value, Secret) else Secret(value)
+
+
+def _provider(message: analyzer_pb2.AnalyzerProviderResource) -> Provider:
+    return Provider(message.type, message.name, message.urn, Props(properties(message.properties)))
+
+
+def _options(message: analyzer_pb2.AnalyzerResourceOptions) -> Props:
+    found: dict[str, Any] = {"protect": message.protect}
+    for name in ("ignoreChanges", "additionalSecretOutputs", "aliases"):
+        if texts := getattr(message, name):
+            found[name] = list(texts)
+    if message.deleteBeforeReplaceDefined:
+        found["deleteBeforeReplace"] = message.deleteBeforeReplace
+    if timeouts := {field.name: seconds for field, seconds in message.customTimeouts.ListFields()}:
+        found["customTimeouts"] = timeouts
+    if message.parent:
+        found["parent"] = message.parent
+    return Props(found)

@@ -1,0 +1,211 @@
+"""What changes between two plans, or between a state and a plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+from rehearsal.plan import Plan, ResourceState
+from rehearsal.replacement import replaces
+from rehearsal.urns import is_default_provider, reference
+from rehearsal.values import BLINDED, UNKNOWNS, Secret, holds_secret
+
+__all__ = ["Change", "Diff", "Op", "PropertyChange", "compare"]
+
+Op = Literal["create", "update", "replace", "delete", "same"]
+
+_AUTONAMED = "pulumi.com/autonamed"
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyChange:
+    """One property of one resource."""
+
+    path: str
+    """Pulumi's notation: ``nodeConfig.machineType``, ``networks[0].name``, ``labels["a.b"]``."""
+    old: object
+    """``None`` where it was not there."""
+    new: object
+    """``None`` where it is no longer there."""
+    kind: Literal["add", "update", "delete"]
+    replaces: bool = False
+    """Whether this change alone forces a new resource."""
+
+    @property
+    def top(self) -> str:
+        """The property's first part."""
+        return self.path.partition(".")[0].partition("[")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one resource."""
+
+    op: Op
+    urn: str
+    old: ResourceState | None
+    new: ResourceState | None
+    properties: tuple[PropertyChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Every resource of both sides."""
+
+    changes: tuple[Change, ...]
+
+    @cached_property
+    def summary(self) -> Mapping[str, int]:
+        """How many resources of each operation."""
+        return dict(Counter(change.op for change in self.changes))
+
+    def of(self, *ops: Op) -> tuple[Change, ...]:
+        """Return the changes with these operations."""
+        return tuple(change for change in self.changes if change.op in ops)
+
+
+def compare(baseline: Plan, plan: Plan) -> Diff:
+    """Return what carrying out ``plan`` changes where ``baseline`` stands.
+
+    Inputs are compared, as the engine does. Noise is left out: keys that providers keep for themselves, defaults that
+    a provider filled in, names that a provider made, unknown values, and secrets of which only one side is known.
+    """
+    before = {state.urn: state for state in _managed(baseline)}
+    after = _managed(plan)
+    renamed = {alias: state.urn for state in after for alias in state.options.aliases}
+    before = {renamed.get(urn, urn) if urn not in plan.by_urn else urn: state for urn, state in before.items()}
+    changes = [_change(before.get(state.urn), state) for state in after]
+    changes += [Change("delete", urn, state, None) for urn, state in reversed(before.items()) if urn not in plan.by_urn]
+    return Diff(tuple(changes))
+
+
+def _managed(plan: Plan) -> list[ResourceState]:
+    """Return what the program itself makes: not what it only reads, nor the engine's own providers."""
+    return [step.state for step in plan.shown if not step.state.external]
+
+
+def _change(old: ResourceState | None, new: ResourceState) -> Change:
+    if old is None:
+        return Change("create", new.urn, None, new)
+    ignored = new.options.ignore_changes
+    found = [
+        change
+        for change in _properties(old, new)
+        if not any(change.path == path or change.path.startswith((f"{path}.", f"{path}[")) for path in ignored)
+    ]
+    forced = [replace(change, replaces=change.replaces or (new.custom and _forces(new, change))) for change in found]
+    if any(change.replaces for change in forced):
+        return Change("replace", new.urn, old, new, tuple(forced))
+    return Change("update" if forced else "same", new.urn, old, new, tuple(forced))
+
+
+def _forces(state: ResourceState, change: PropertyChange) -> bool:
+    demanded = any(path in ("*", change.path, change.top) for path in state.options.replace_on_changes)
+    sides = (change.old, change.new)
+    return demanded or any(replaces(state.type, path) for side in sides for path in _leaves(change.path, side))
+
+
+def _leaves(path: str, value: object) -> Iterator[str]:
+    """Yield the paths of the single values in a value; its own where it is one, or is empty."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _leaves(_join(path, key), inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str) and value:
+        for place, inner in enumerate(value):
+            yield from _leaves(f"{path}[{place}]", inner)
+    elif value is not None:
+        yield path
+
+
+def _properties(old: ResourceState, new: ResourceState) -> Iterator[PropertyChange]:
+    before, after = _comparable(old.inputs), _comparable(new.inputs)
+    if _autonamed(old) and _autonamed(new):
+        before, after = _without_name(before), _without_name(after)
+    if new.type.startswith("pulumi:providers:"):
+        before, after = ({k: v for k, v in side.items() if k != "version"} for side in (before, after))
+    yield from _differences("", before, after)
+    left, right = reference(old.provider), reference(new.provider)
+    if left and right and left != right and not (is_default_provider(left) and is_default_provider(right)):
+        yield PropertyChange("provider", left, right, "update", replaces=True)
+
+
+def _comparable(inputs: Mapping[str, object]) -> Mapping[str, object]:
+    """Return inputs without what a provider added to them."""
+    defaults = inputs.get("__defaults")
+    dropped = set(defaults) if isinstance(defaults, list) else set()
+    return {
+        key: _comparable(value) if isinstance(value, Mapping) else value
+        for key, value in inputs.items()
+        if not key.startswith("__") and key not in dropped
+    }
+
+
+def _autonamed(state: ResourceState) -> bool:
+    metadata = state.inputs.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return isinstance(annotations, Mapping) and annotations.get(_AUTONAMED) == "true"
+
+
+def _without_name(inputs: Mapping[str, object]) -> Mapping[str, object]:
+    metadata = inputs["metadata"]
+    assert isinstance(metadata, Mapping)  # noqa: S101 - it holds the annotation
+    return {**inputs, "metadata": {key: value for key, value in metadata.items() if key != "name"}}
+
+
+def _differences(path: str, old: object, new: object) -> Iterator[PropertyChange]:
+    if _alike(old, new):
+        return
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            if not key.startswith("__"):
+                yield from _differences(_join(path, key), old.get(key, _ABSENT), new.get(key, _ABSENT))
+    elif _listed(old) and _listed(new):
+        assert isinstance(old, Sequence)  # noqa: S101 - for the type checker
+        assert isinstance(new, Sequence)  # noqa: S101
+        for place in range(max(len(old), len(new))):
+            left = old[place] if place < len(old) else _ABSENT
+            right = new[place] if place < len(new) else _ABSENT
+            yield from _differences(f"{path}[{place}]", left, right)
+    elif old is _ABSENT:
+        if new is not None:
+            yield PropertyChange(path, None, new, "add")
+    elif new is _ABSENT:
+        if old is not None:
+            yield PropertyChange(path, old, None, "delete")
+    else:
+        yield PropertyChange(path, old, new, "update")
+
+
+def _listed(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _join(path: str, key: str) -> str:
+    plain = key.replace("_", "").replace("-", "").isalnum()
+    return f"{path}.{key}" if plain and path else key if plain else f'{path}["{key}"]'
+
+
+def _alike(old: object, new: object) -> bool:
+    """Whether two values are the same, or cannot be told apart."""
+    if any(isinstance(side, str) and side in UNKNOWNS for side in (old, new)):
+        return True
+    if _hidden(old) or _hidden(new):
+        return holds_secret(old) and holds_secret(new)
+    if isinstance(old, Secret) and isinstance(new, Secret):
+        return old == new
+    if old is _ABSENT or new is _ABSENT:
+        return False
+    if isinstance(old, bool) != isinstance(new, bool):
+        return False
+    if isinstance(old, Mapping | list | tuple):
+        return False
+    return old == new
+
+
+def _hidden(value: object) -> bool:
+    """Whether a value is secret and not known here."""
+    return value.sealed if isinstance(value, Secret) else value == BLINDED

@@ -1,0 +1,133 @@
+"""YAML as Pulumi reads it, with the line of everything that is wrong.
+
+Pulumi's CLI reads YAML 1.2 with a few habits of 1.1: ``yes`` and ``on`` are words, ``02:00`` is a word, ``010`` is
+eight, a key written twice is an error. PyYAML's own rules differ in each of these.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable
+from pathlib import Path
+
+import yaml
+
+from inference.problems import Problem, ProblemsError
+
+__all__ = ["load", "parse"]
+
+_LARGEST = 1_000_000
+"""Bytes; a stack file is a screenful."""
+
+_INTEGER = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_TAG = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.SafeLoader):
+    """Scalars by the rules above; refuses keys written twice."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+_Loader.add_implicit_resolver(f"{_TAG}bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(f"{_TAG}null", re.compile(r"(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver(f"{_TAG}int", _INTEGER, list("-+0123456789"))
+_Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
+_Loader.add_implicit_resolver(f"{_TAG}merge", re.compile(r"<<$"), ["<"])
+
+
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node)).replace("_", "").lower()
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text.removeprefix("+"))
+    if re.fullmatch(r"0[0-7]+", digits):
+        digits = f"0o{digits[1:]}"
+    return sign * int(digits, 0)
+
+
+def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float | str:
+    text = str(loader.construct_scalar(node))
+    number = float(text)
+    return number if math.isfinite(number) else text
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, object]:
+    seen: dict[Hashable, int] = {}
+    for key_node, _ in node.value:
+        if key_node.tag == f"{_TAG}merge":
+            continue
+        key = loader.construct_object(key_node, deep=True)
+        line = key_node.start_mark.line + 1
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
+        if key in seen:
+            message = f'key "{key}" was already written in line {seen[key]}'
+            raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
+        seen[key] = line
+    loader.flatten_mapping(node)
+    return {
+        _word(loader.construct_object(key, deep=True)): loader.construct_object(value, deep=True)
+        for key, value in node.value
+    }
+
+
+def _word(key: object) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+_Loader.add_constructor(f"{_TAG}int", _integer)
+_Loader.add_constructor(f"{_TAG}float", _float)
+_Loader.add_constructor(f"{_TAG}map", _mapping)
+
+
+def load(path: Path, shown: str) -> object:
+    """Return the content of a YAML file.
+
+    Args:
+        path: the file.
+        shown: what to call it in messages.
+
+    Raises:
+        ProblemsError: where it cannot be read.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise _problem(shown, shown, f"more than {_LARGEST:,} bytes", "no stack file is so long", "Check the path.")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise _problem(shown, shown, "cannot be read", why, "Check the path and its permissions.") from None
+    except UnicodeDecodeError as error:
+        why = f"byte {error.start} is not UTF-8"
+        raise _problem(shown, shown, "not a text file", why, "Save it as UTF-8.") from None
+    return parse(text, shown)
+
+
+def parse(text: str, shown: str) -> object:
+    """Return the content of a YAML document.
+
+    Raises:
+        ProblemsError: where it is none.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{shown}:{mark.line + 1}" if mark else shown
+        what = error.problem or "not YAML"
+        raise _problem(shown, where, what, error.context or "the CLI cannot read it either", _remedy(what)) from None
+    except yaml.YAMLError as error:
+        raise _problem(shown, shown, "not YAML", str(error).partition("\n")[0], "Remove what is not text.") from None
+    except (RecursionError, ValueError) as error:
+        raise _problem(shown, shown, "cannot be read", str(error) or "nested too deeply", "Simplify it.") from None
+
+
+def _remedy(what: str) -> str:
+    if "already written" in what:
+        return "Keep one of the two."
+    return "Mend the syntax: spaces, not tabs, for indentation; a space after each colon; quotes around special texts."
+
+
+def _problem(shown: str, where: str, what: str, why: str, remedy: str) -> ProblemsError:
+    return ProblemsError(shown, [Problem(where, what, why, remedy)])
