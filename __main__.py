@@ -82,11 +82,10 @@ for name, model in plan.models.items():
         servers.append(VllmServer(name, VllmServerArgs(model=model, after=before), options(on=both)))
 
 if plan.settings.gateway is not None:
-    gateway = InferenceGateway(
-        "gateway",
-        InferenceGatewayArgs(settings=plan.settings.gateway, models=list(plan.models.values())),
-        options(services, network, namespace, *servers, on=both),
+    entrance = InferenceGatewayArgs(
+        settings=plan.settings.gateway, models=list(plan.models.values()), after=[services, network, namespace]
     )
+    gateway = InferenceGateway("gateway", entrance, options(*servers, on=both))
     pulumi.export("url", gateway.url)
 pulumi.export("cluster", plan.cluster_name)
 pulumi.export("kubeconfig", cluster.kubeconfig)

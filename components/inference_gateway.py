@@ -28,6 +28,8 @@ class InferenceGatewayArgs:
 
     settings: GatewaySettings
     models: Sequence[ModelPlan]
+    after: Sequence[pulumi.Resource] = ()
+    """What the load balancer needs, so that it is there before and outlives it."""
 
 
 class InferenceGateway(pulumi.ComponentResource):
@@ -40,7 +42,11 @@ class InferenceGateway(pulumi.ComponentResource):
         settings = args.settings
         props = {"exposure": settings.exposure, "hostname": settings.hostname, "models": [m.name for m in args.models]}
         super().__init__(TOKEN, name, props, opts)
-        entrance = create(f"{name}-gateway", gateway.gateway(settings), pulumi.ResourceOptions(parent=self))
+        entrance = create(
+            f"{name}-gateway",
+            gateway.gateway(settings),
+            pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+        )
         for model in args.models:
             self._create_endpoint(f"{name}-{model.name}", model, settings, entrance)
         self.url = f"https://{settings.hostname}/v1"

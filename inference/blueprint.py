@@ -250,7 +250,9 @@ class Blueprint:
         under DRANET.
         """
         shared = tuple(name for name, pool in self.fabrics.items() if pool.attachment == "multi-network")
-        own: dict[str, tuple[str, ...]] = {f"{name}-rdma": (name,) for name, pool in self.fabrics.items() if pool.attachment == "dranet"}
+        own: dict[str, tuple[str, ...]] = {
+            f"{name}-rdma": (name,) for name, pool in self.fabrics.items() if pool.attachment == "dranet"
+        }
         return {"rdma": shared, **own} if shared else own
 
     @property

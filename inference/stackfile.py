@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -73,10 +73,7 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            allowed = _keys_at(path[:-1])
-            nearest = difflib.get_close_matches(path[-1], allowed, 1)
-            remedy = f'Did you mean "{nearest[0]}"?' if nearest else f"Remove it; known here: {', '.join(allowed)}."
-            return Problem(where, f'unknown key "{path[-1]}"', "the project knows no such setting", remedy)
+            return _unknown_key(raw, path)
         case "missing":
             return Problem(where, "missing", "it has no default", _ask_for(path))
         case "literal_error" | "union_tag_invalid":
@@ -103,6 +100,46 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
         case _:
             message = detail["msg"].removeprefix("Value error, ")
             return Problem(where, f"{shown}", message[:1].lower() + message[1:], _ask_for(path))
+
+
+def _unknown_key(raw: Mapping[str, object], path: Sequence[str]) -> Problem:
+    *way, key = path
+    place = _value_at(raw, way)
+    models = _models_at(way)
+    chosen = [model for model in models if _chosen(model, place)] or models
+    allowed = _keys(chosen)
+    others = [model for model in models if model not in chosen and key in _keys([model])]
+    if others:
+        tag = next(tag for tag in _TAGS if tag in _keys(others))
+        kinds = " or ".join(f"{tag}: {value}" for model in others for value in _tag_values(model, tag))
+        found = place.get(tag) if isinstance(place, Mapping) else None
+        return Problem(
+            ".".join(path),
+            f'"{key}" beside {tag}: {found}',
+            f"it belongs to {kinds}; one setting chooses one way, two at once exclude each other",
+            f"Remove {key}, or write {kinds}.",
+        )
+    nearest = difflib.get_close_matches(key, allowed, 1)
+    remedy = f'Did you mean "{nearest[0]}"?' if nearest else f"Remove it; known here: {', '.join(allowed)}."
+    return Problem(".".join(path), f'unknown key "{key}"', "the project knows no such setting", remedy)
+
+
+def _value_at(raw: object, path: Sequence[str]) -> object:
+    value = raw
+    for step in path:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _chosen(model: type[BaseModel], place: object) -> bool:
+    """Whether the tag in the file chooses this model; one without a tag is always chosen."""
+    tags = [tag for tag in _TAGS if _tag_values(model, tag)]
+    return not tags or (isinstance(place, Mapping) and any(place.get(tag) in _tag_values(model, tag) for tag in tags))
+
+
+def _tag_values(model: type[BaseModel], tag: str) -> tuple[object, ...]:
+    field = model.model_fields.get(tag)
+    return get_args(field.annotation) if field is not None and get_origin(field.annotation) is Literal else ()
 
 
 _TYPES = {
@@ -169,18 +206,13 @@ def _path(raw: object, location: Sequence[int | str]) -> list[str]:
     return path or [NAMESPACE]
 
 
-def _model_at(path: Sequence[str]) -> list[type[BaseModel]]:
-    """Return the settings models that may stand at a path."""
+def _models_at(path: Sequence[str]) -> list[type[BaseModel]]:
+    """Return the settings models that may stand at a path; the names of pools and models are free."""
     models: list[type[BaseModel]] = [StackSettings]
     for step in path:
-        found: list[type[BaseModel]] = []
-        for model in models:
-            for field in model.model_fields.values():
-                if field.alias == step or field.alias is None:
-                    found += _models_in(field.annotation)
-        if not found and len(path) and any(True for _ in models):
-            found = models
-        models = list(dict.fromkeys(found))
+        fields = [f for model in models for n, f in model.model_fields.items() if (f.alias or n) == step]
+        if fields:
+            models = list(dict.fromkeys(m for f in fields for m in _models_in(f.annotation)))
     return models
 
 
@@ -190,13 +222,12 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for argument in getattr(annotation, "__args__", ()) for model in _models_in(argument)]
 
 
-def _keys_at(path: Sequence[str]) -> list[str]:
-    models = _model_at(path)
+def _keys(models: Sequence[type[BaseModel]]) -> list[str]:
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
 
 
 def _ask_for(path: Sequence[str]) -> str:
-    for model in _model_at(path[:-1]):
+    for model in _models_at(path[:-1]):
         for name, field in model.model_fields.items():
             if (field.alias or name) == path[-1]:
                 examples = f" For example: {field.examples[0]}." if field.examples else ""

@@ -80,7 +80,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         """Judge the relations between all resources."""
         response = analyzer_pb2.AnalyzeResponse()
         if self._judges_stacks:
-            stack = Stack(decoding.resource(message) for message in request.resources)
+            stack = Stack(decoding.resources(request.resources))
             mask = masker(stack.resources)
             for verdict in self._judge.stack(stack):
                 self._report(response, verdict, mask, urn=verdict.urn or None)

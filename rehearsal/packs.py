@@ -60,7 +60,7 @@ def _command(folder: Path) -> list[str]:
     runtime = content.get("runtime") if isinstance(content, dict) else None
     options: Mapping[str, Any] = {}
     if isinstance(runtime, dict):
-        options = runtime.get("options") if isinstance(runtime.get("options"), dict) else {}
+        options = runtime["options"] if isinstance(runtime.get("options"), dict) else {}
         runtime = runtime.get("name")
     if runtime != "python":
         why = "the rehearsal runs packs in Python; those in other languages need Pulumi's CLI"
@@ -117,22 +117,17 @@ def _running(command: list[str], folder: Path, environment: Mapping[str, str]) -
 def _port(output: IO[str]) -> int | None:
     """Return the number in the pack's first line; ``None`` where none comes in time."""
     lines: list[str] = []
+    told = threading.Event()
 
     def read() -> None:
-        lines.append(output.readline())
+        lines.append(output.readline().strip())
+        told.set()
         for _ in output:
             pass
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    waited = 0.0
-    while not lines and waited < _START:
-        reader.join(0.05)
-        waited += 0.05
-        if not reader.is_alive():
-            break
-    first = lines[0].strip() if lines else ""
-    return int(first) if first.isdigit() else None
+    threading.Thread(target=read, daemon=True).start()
+    told.wait(_START)
+    return int(lines[0]) if lines and lines[0].isdigit() else None
 
 
 def _end(process: subprocess.Popen[str]) -> None:

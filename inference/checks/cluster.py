@@ -153,7 +153,7 @@ def _sizes(settings: StackSettings) -> Iterator[Problem]:
     if pod_blocks < nodes:
         yield Problem(
             "cluster.network.pods",
-            f"{network.pods} has room for {int(pod_blocks)} nodes of a /{_POD_PREFIX_PER_NODE} each, the pools for {nodes}",
+            f"{network.pods} has room for {int(pod_blocks)} nodes of a /{_POD_PREFIX_PER_NODE}, the pools for {nodes}",
             "every node takes a /24 of the pod range, and the range cannot be changed later",
             "Use a larger block, for example a /14.",
         )

@@ -51,7 +51,7 @@ def offered(zone: str, *, zones: frozenset[str] | None, regions: frozenset[str] 
 
 
 def zones_with(name: str) -> frozenset[str]:
-    """Return the zones known to offer a machine type, of GPUs or TPUs, or a GPU for N1 machines; empty where no list is known.
+    """Return the zones known to offer a machine type or a GPU for N1 machines; empty where no list is known.
 
     Zones that only an old list names are included, so the answer serves to suggest, never to refuse.
     """

@@ -9,7 +9,7 @@ from pydantic import Field
 from inference.settings.secrets import SecretSource
 from inference.settings.vocabulary import Hostname, Section
 
-__all__ = ["GatewaySettings", "PickerSettings", "TlsSettings"]
+__all__ = ["GatewaySettings", "PickerSettings", "ScorerWeights", "TlsSettings"]
 
 
 class TlsSettings(Section):

@@ -149,7 +149,7 @@ def joined(parts: Iterable[Part], shell: Shell, depth: int = 0) -> str:
             case Text(text):
                 found.append(text)
             case Variable():
-                found.append(" ".join(_elements(part, shell, depth, splits=False)))
+                found.append(" ".join(_elements(part, shell, depth, splits=False)[0]))
             case Arithmetic():
                 found.append(_computed(part, shell, depth))
             case Opaque(source):
@@ -160,23 +160,25 @@ def joined(parts: Iterable[Part], shell: Shell, depth: int = 0) -> str:
 
 
 def fields(term: Term, shell: Shell, depth: int = 0) -> list[str]:
-    """Return the words that a word becomes."""
+    """Return the words that a word becomes; inside an expansion (``depth``) its own blanks split as well."""
     found: list[str] = []
     current: str | None = None
     vanished = False
     for part in term.parts:
         match part:
             case Text(text, quoted):
-                if text or quoted:
+                if depth and not quoted:
+                    current = _split(text, current, found)
+                elif text or quoted:
                     current = (current or "") + text
             case Variable(quoted=quoted):
-                values = _elements(part, shell, depth, splits=not quoted)
+                values, whole = _elements(part, shell, depth, splits=not quoted)
                 vanished = vanished or not values
                 for number, value in enumerate(values):
                     if number and current is not None:
                         found.append(current)
                         current = None
-                    current = (current or "") + value if quoted else _split(value, current, found)
+                    current = (current or "") + value if whole else _split(value, current, found)
             case Arithmetic():
                 current = (current or "") + _computed(part, shell, depth)
             case Opaque(source):
@@ -203,25 +205,25 @@ def _split(value: str, current: str | None, found: list[str]) -> str | None:
     return current
 
 
-def _elements(part: Variable, shell: Shell, depth: int, *, splits: bool) -> list[str]:
-    """Return the values of an expansion: one, or those of an array."""
+def _elements(part: Variable, shell: Shell, depth: int, *, splits: bool) -> tuple[list[str], bool]:
+    """Return the values of an expansion, one or those of an array, and whether each of them stays one word."""
     if depth > 10:
-        return [mark(part.source)]
+        return [mark(part.source)], True
     if part.name in "@*" or part.subscript in ("[@]", "[*]"):
         every = _all(part, shell)
         if every is None or part.operator == "other":
-            return [mark(part.source)]
+            return [mark(part.source)], True
         chosen = _chosen(part, "x" if every else None, shell, depth, splits=splits) if part.operator else None
         values = every if chosen is None else chosen
         star = part.name == "*" or part.subscript == "[*]"
-        return [" ".join(values)] if star and part.quoted else values
+        return ([" ".join(values)] if star and part.quoted else values), not splits or chosen is not None
     value = _scalar(part, shell)
     if part.operator == "other":
-        return [mark(part.source)]
+        return [mark(part.source)], True
     chosen = _chosen(part, value, shell, depth, splits=splits) if part.operator else None
     if chosen is not None:
-        return chosen
-    return [mark(part.source) if value is None else value]
+        return chosen, True
+    return [mark(part.source) if value is None else value], not splits
 
 
 def _all(part: Variable, shell: Shell) -> list[str] | None:
@@ -261,7 +263,7 @@ def _chosen(part: Variable, value: str | None, shell: Shell, depth: int, *, spli
         return [mark(part.source)]
     missing = value is None or (colon and not value)
     if missing is (kind == "+"):
-        return [""] if kind == "+" else None
+        return ([] if splits else [""]) if kind == "+" else None
     operand = parts_of(part.operand)
     if kind == "=" and not part.subscript and part.name.isidentifier():
         shell.set(part.name, joined(operand, shell, depth + 1))

@@ -12,6 +12,7 @@ from inference.facts.machines import allocatable
 from inference.facts.tpus import TpuGeneration, generation_of_machine
 from inference.facts.zones import is_zone, region_of
 from inference.rules.views.cloud import Cluster, NodePool, Taint
+from inference.rules.views.hosting import cluster_of
 from inference.rules.views.placement import Demand, Placement, built_in
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import UNKNOWN
@@ -31,8 +32,6 @@ _SINGLE_HOST_TOPOLOGY: Mapping[tuple[int, int], str] = {
     (2, 1): "1x1", (2, 4): "2x2", (2, 8): "2x4", (3, 1): "1x1x1", (3, 4): "2x2x1",
 }  # fmt: skip
 """Dimensions and chips of a VM to the topology that a pool of such single VMs shows."""
-
-_OTHER_CLOUDS = ("aws:", "eks:", "awsx:", "azure:", "azure-native:", "digitalocean:")
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,7 +307,6 @@ class Fleet:
         self._scopes = _grouped(clusters, sites)
         self._strangers = Scope(None, tuple(site for site in sites if site.cluster is None))
         self.sites = sites
-        self._foreign = any(resource.type.startswith(_OTHER_CLOUDS) for resource in stack.resources)
 
     @property
     def scopes(self) -> Iterable[Scope]:
@@ -318,16 +316,12 @@ class Fleet:
     def around(self, placement: Placement) -> Scope | None:
         """Return the pools of the cluster that a pod belongs to, ``None`` where that is not to be told."""
         resource = placement.pod.object.resource
-        if len(self._scopes) == 1 and not self._foreign and not self._strangers.sites:
-            return next(iter(self._scopes.values()))
-        if not self._scopes:
-            return None if self._foreign else self._strangers
-        reached = [
-            scope
-            for urn, scope in self._scopes.items()
-            if (cluster := self._stack.get(urn)) is not None and self._stack.depends(resource, cluster)
-        ]
-        return reached[0] if len(reached) == 1 else None
+        cluster = cluster_of(self._stack, resource)
+        if cluster is None:
+            return None if self._scopes else self._strangers
+        if self._strangers.sites and not self._stack.depends(resource, cluster.resource):
+            return None
+        return self._scopes[cluster.resource.urn]
 
 
 def _grouped(clusters: Mapping[str, Cluster], sites: tuple[Site, ...]) -> dict[str, Scope]:

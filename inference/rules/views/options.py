@@ -17,7 +17,7 @@ from inference.facts import vllm
 from inference.rules.views.shell import Word
 from inference.rules.views.values import UNKNOWN, Props
 
-__all__ = ["SGLANG", "TGI", "TRTLLM", "VLLM", "Dialect", "Given", "Options", "read_options"]
+__all__ = ["HUGGING_FACE", "SGLANG", "TGI", "TRTLLM", "VLLM", "Dialect", "Given", "Options", "read_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Dialect:
     """Options that take all words up to the next option."""
     known: frozenset[str] = frozenset()
     """All long options where they are known, so that an abbreviation can be told."""
+    foreign: frozenset[str] = frozenset()
+    """Options of a program around the engine, which the engine never sees."""
 
     def is_switch(self, name: str) -> bool:
         """Whether an option takes no value."""
@@ -78,7 +80,26 @@ VLLM = Dialect(
     lists=frozenset(_VLLM_LISTS.split()),
     known=frozenset(flag.removeprefix("--") for flag in vllm.FLAGS),
 )
-"""vLLM; which of its options are switches and lists is read off vllm/engine/arg_utils.py and vllm/entrypoints/openai."""
+"""vLLM; which options are switches and lists is read off vllm/engine/arg_utils.py and vllm/entrypoints/openai."""
+
+_HUGGING_FACE_OWN = """
+    access-log-format backend configure-logging disable-log-requests disable-lower-case disable-special-tokens
+    enable-docs-url enable-grpc enable-latency-logging grpc-max-receive-message-length grpc-port max-asyncio-workers
+    max-threads model-dir predictor-host predictor-protocol predictor-request-retries
+    predictor-request-timeout-seconds predictor-use-ssl return-offsets-mapping return-probabilities return-raw-logits
+    return-token-type-ids task tensor-input-names workers
+"""
+HUGGING_FACE = Dialect(
+    names={
+        **VLLM.names, "model-id": "model", "model-name": "served-model-name", "max-length": "max-model-len",
+        "http-port": "port", "model-revision": "revision",
+    },
+    switches=VLLM.switches | {"return-offsets-mapping", "return-probabilities", "return-raw-logits"},
+    lists=VLLM.lists,
+    known=VLLM.known | frozenset(_HUGGING_FACE_OWN.split()),
+    foreign=frozenset(_HUGGING_FACE_OWN.split()),
+)  # fmt: skip
+"""KServe's huggingfaceserver, which hands on what it does not know to vLLM."""
 
 SGLANG = Dialect(
     names={
@@ -122,6 +143,7 @@ class Given:
         return f"{dashes}{'no-' if self.negated else ''}{self.name}"
 
 
+_MOST_WORDS = 5_000
 _FLAG = re.compile(r"--?[A-Za-z][\w.+-]*")
 _NUMBER = re.compile(r"-(\d+|\d*\.\d+)")
 _MODEL_VARIABLE = re.compile(r"\$[({]?\w*(MODEL|REPO|CHECKPOINT|WEIGHTS)\w*[)}]?", re.IGNORECASE)
@@ -139,6 +161,8 @@ class Options:
     positional: tuple[Word, ...] = ()
     complete: bool = True
     """Whether all options are seen; otherwise one that is not seen may still be there."""
+    foreign: frozenset[str] = frozenset()
+    """Names of options that the engine never sees."""
 
     @cached_property
     def _last(self) -> Mapping[str, Given]:
@@ -146,8 +170,8 @@ class Options:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Every option in order, with dashes, long names and without values."""
-        return tuple(option.flag for option in self.given)
+        """Every option that the engine sees in order, with dashes, long names and without values."""
+        return tuple(option.flag for option in self.given if option.name not in self.foreign)
 
     def _get(self, name: str) -> Given | None:
         return self._last.get(name.lstrip("-").replace("_", "-"))
@@ -283,6 +307,8 @@ def read_options(words: Sequence[Word], dialect: Dialect = VLLM, *, complete: bo
     positional: list[Word] = []
     at = 0
     loose = False
+    complete = complete and len(words) <= _MOST_WORDS
+    words = words[:_MOST_WORDS]
     while at < len(words):
         word = words[at]
         at += 1
@@ -295,6 +321,7 @@ def read_options(words: Sequence[Word], dialect: Dialect = VLLM, *, complete: bo
                 positional += [] if loose else [word]
             elif at == 1 and (not word or _MODEL_VARIABLE.fullmatch(word)):
                 positional.append(word)
+                complete = complete and bool(word)
             else:
                 complete, loose = False, True
             continue
@@ -304,11 +331,11 @@ def read_options(words: Sequence[Word], dialect: Dialect = VLLM, *, complete: bo
         name = name.removeprefix("no-") if negated else name
         values = [] if attached is None else [attached]
         if attached is None and not negated:
-            values = _taken(words[at:], name, dialect)
+            values = _taken(words, at, name, dialect)
             at += len(values)
         given.append(Given(name, tuple(values), negated))
     complete = complete and not any(option.name == "config" for option in given)
-    return Options(tuple(given), tuple(positional), complete)
+    return Options(tuple(given), tuple(positional), complete, dialect.foreign)
 
 
 def _split(word: Word, dialect: Dialect) -> tuple[str | None, Word | None]:
@@ -325,12 +352,13 @@ def _split(word: Word, dialect: Dialect) -> tuple[str | None, Word | None]:
     return flag, Word(value, known=word.known)
 
 
-def _taken(following: Sequence[Word], name: str, dialect: Dialect) -> list[Word]:
+def _taken(words: Sequence[Word], at: int, name: str, dialect: Dialect) -> list[Word]:
     """Return the words that an option takes as its values."""
     if dialect.is_switch(name):
-        return [w for w in following[:1] if w.lower() in ("true", "false")]
+        return [word for word in words[at : at + 1] if word.lower() in ("true", "false")]
     taken: list[Word] = []
-    for word in following:
+    for index in range(at, len(words)):
+        word = words[index]
         if _split(word, dialect)[0] is not None or (taken and name not in dialect.lists):
             break
         taken.append(word)

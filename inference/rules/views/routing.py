@@ -24,7 +24,7 @@ from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
-__all__ = ["ROUTER_CHARTS", "Backend", "Link", "backends", "links", "policies_for", "router_values"]
+__all__ = ["ROUTER_CHARTS", "Backend", "Link", "backends", "links", "links_from", "policies_for", "router_values"]
 
 ROUTER_CHARTS = frozenset({"llm-d-router-gateway", "inferencepool"})
 """Charts that make an InferencePool of the release's name, with its endpoint picker."""
@@ -69,17 +69,22 @@ class Link:
 
 def links(stack: Stack) -> tuple[Link, ...]:
     """Return every way from a declared gateway to a backend."""
-    return stack.index(_links)
+    return stack.view(_links)
+
+
+def links_from(stack: Stack, gateway: Gateway) -> tuple[Link, ...]:
+    """Return the ways that start at one gateway."""
+    return stack.view(_from).get(gateway.resource.urn, ())
 
 
 def backends(stack: Stack) -> Mapping[Backend, tuple[Link, ...]]:
     """Return the backends that declared gateways lead to, each with the ways to it."""
-    return stack.index(_backends)
+    return stack.view(_backends)
 
 
 def policies_for(stack: Stack, kind: str, backend: Backend) -> tuple[TargetedPolicy, ...]:
     """Return the policies of a kind whose ``targetRef`` names a backend, in whatever group."""
-    return stack.index(_policies).get((kind, backend), ())
+    return stack.view(_policies).get((kind, backend), ())
 
 
 def router_values(release: HelmRelease) -> Props:
@@ -92,6 +97,13 @@ def _links(stack: Stack) -> tuple[Link, ...]:
     found.extend(_made_by_kserve(stack))
     found.extend(_made_by_charts(stack))
     return tuple(found)
+
+
+def _from(stack: Stack) -> Mapping[str, tuple[Link, ...]]:
+    found: dict[str, list[Link]] = defaultdict(list)
+    for link in links(stack):
+        found[link.gateway.resource.urn].append(link)
+    return {urn: tuple(ways) for urn, ways in found.items()}
 
 
 def _backends(stack: Stack) -> Mapping[Backend, tuple[Link, ...]]:

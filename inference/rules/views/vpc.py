@@ -17,7 +17,7 @@ __all__ = ["Attachment", "Vpc", "Vpcs"]
 Vpc: TypeAlias = Network | str
 """A VPC: one that the program declares, or the bare name of one that it does not."""
 
-V = TypeVar("V", Network, Subnetwork)
+V = TypeVar("V", bound=Network | Subnetwork)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Attachment:
 
 class _Register(Generic[V]):
     def __init__(self, views: Iterable[V]) -> None:
-        self.views = tuple(views)
+        self.views: tuple[V, ...] = tuple(views)
         self.open = any(not view.props.known("name") for view in self.views)
         """Whether some name is not known yet: then a name that is not found may still be among them."""
         self._named: dict[str, list[V]] = defaultdict(list)
@@ -47,7 +47,7 @@ class _Register(Generic[V]):
                 self._named[name].append(view)
 
     def find(self, value: str, project: str | None) -> tuple[V, ...]:
-        named = self._named.get(value) or self._named.get(short_name(value), ())
+        named = self._named.get(value) or self._named.get(short_name(value)) or []
         return tuple(view for view in named if _agrees(view.props, value, project))
 
 
@@ -78,6 +78,8 @@ class Vpcs:
         for subnet in self._subnets.views:
             if (vpc := self.of(subnet)) is not None:
                 self._within[vpc].append(subnet)
+        placed = sum(len(found) for found in self._within.values()) == len(self.subnets)
+        self._settled = placed and all(subnet.props.text("name") is not None for subnet in self.subnets)
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -93,11 +95,11 @@ class Vpcs:
         """Return the subnets that the program declares in a VPC."""
         return () if vpc is None else tuple(self._within.get(vpc, ()))
 
-    def complete(self, network: Network) -> bool:
-        """Whether it is known of every declared subnet with what name and in which VPC it lies."""
-        return network.props.flag("autoCreateSubnetworks") is False and all(
-            self.of(subnet) is not None and subnet.props.text("name") is not None for subnet in self.subnets
-        )
+    def complete(self, vpc: Vpc | None) -> bool:
+        """Whether the subnets of a VPC are evidently all declared, with names that are known."""
+        if not isinstance(vpc, Network) or not self._settled or not self.within(vpc):
+            return False
+        return vpc.props.flag("autoCreateSubnetworks") is False
 
     def vpc(self, source: Resource, *path: Path) -> Vpc | None:
         """Return the VPC that a property names, ``None`` where nothing is said or nothing can be said."""

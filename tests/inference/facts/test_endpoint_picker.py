@@ -2,7 +2,7 @@ from inference.facts.endpoint_picker import CONFIG_FIELDS, DEFAULT_SCORERS, PLUG
 
 
 def test_every_plugin_has_one_role() -> None:
-    assert sum(len(plugins_of(role)) for role in {p.role for p in PLUGINS.values()}) == len(PLUGINS)  # type: ignore[arg-type]
+    assert sum(len(plugins_of(role)) for role in {p.role for p in PLUGINS.values()}) == len(PLUGINS)
 
 
 def test_the_states_are_those_that_the_release_registers() -> None:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from inference.facts.sources import SOURCES, keys, where
 PACKAGE = Path(gpus.__file__).parent
 MODULES = sorted(PACKAGE.glob("*.py"))
 
-RECORDS = [
+RECORDS: list[Any] = [
     *gpus.GPUS.values(),
     *fabrics.FABRICS.values(),
     *machines.MACHINES.values(),
@@ -55,10 +56,9 @@ def test_every_source_that_a_docstring_cites_resolves() -> None:
 
 def test_records_are_frozen_and_without_a_dict() -> None:
     for record in RECORDS:
-        assert dataclasses.is_dataclass(record)
         assert not hasattr(record, "__dict__"), type(record)
         with pytest.raises(dataclasses.FrozenInstanceError):
-            record.source = "elsewhere"  # type: ignore[misc]
+            record.source = "elsewhere"
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,7 @@ def test_tables_cannot_be_written(table: Mapping[str, object]) -> None:
 
 def test_a_source_names_a_public_place_and_its_date() -> None:
     for source in SOURCES.values():
-        assert re.search(
-            r"https?://|github\.com/|PyPI |[a-z]+\.google\.com/|^G|^public|^torch|^vLLM|^model|^N", source.what
-        ), source.key
+        assert re.search(r"https://|github\.com/|\w\.google\.com/|^PyPI |^public ", source.what), source.key
         assert re.fullmatch(r"undated|(mid-)?20\d\d.*", source.date), source.key
 
 

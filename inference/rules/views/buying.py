@@ -1,0 +1,37 @@
+"""How the nodes of a pool are bought, and how many it starts with."""
+
+from __future__ import annotations
+
+from inference.rules.views.cloud import NodePool
+
+__all__ = ["RESERVING", "first_nodes", "plainly_on_demand", "reserving"]
+
+RESERVING = frozenset({"ANY_RESERVATION", "SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"})
+"""Reservation affinities that look for reserved capacity."""
+
+
+def reserving(pool: NodePool) -> bool:
+    """Whether the pool looks for reserved capacity."""
+    return pool.reservation_type in RESERVING
+
+
+def plainly_on_demand(pool: NodePool) -> bool:
+    """Whether the nodes are certainly bought at the moment they are needed, from what is left over then.
+
+    ANY_RESERVATION counts: it falls back to on-demand capacity.
+    """
+    settled = all(pool.config.known(key) for key in ("spot", "preemptible", "flexStart"))
+    affinity = pool.config.known("reservationAffinity", "consumeReservationType")
+    if not settled or not affinity or not pool.props.known("queuedProvisioning", "enabled"):
+        return False
+    if pool.spot or pool.flex_start or pool.queued:
+        return False
+    return pool.reservation_type not in {"SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"}
+
+
+def first_nodes(pool: NodePool) -> int:
+    """Return how many nodes a zone, or the pool, starts with at least, as far as is known."""
+    counts = [pool.props.integer(key) for key in ("nodeCount", "initialNodeCount")]
+    limits = pool.props.section("autoscaling")
+    counts += [limits.integer(key) for key in ("minNodeCount", "totalMinNodeCount")]
+    return max((count for count in counts if count is not None), default=0)

@@ -1,0 +1,145 @@
+"""The command line. Each command loads what it needs when it runs: ``check`` loads no cloud SDK."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from inference.problems import Problem, ProblemsError
+from rehearsal import project as projects
+from rehearsal import stackfiles
+
+__all__ = ["Status", "app", "main"]
+
+app = typer.Typer(
+    help="Run the program on paper: no cloud, no credentials, no CLI.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Status(IntEnum):
+    """Exit status."""
+
+    CLEAN = 0
+    WRONG = 1
+    """The program, its settings or the command line are wrong."""
+    VIOLATED = 2
+    """A mandatory policy is violated."""
+
+
+Stack = Annotated[Optional[str], typer.Option("--stack", "-s", help="Name of the stack: reads Pulumi.<stack>.yaml.")]
+ConfigFile = Annotated[
+    Optional[Path], typer.Option("--config-file", help="Stack file to use instead, for example one of examples/.")
+]
+
+
+@app.command()
+def preview(
+    stack: Stack = None,
+    config_file: ConfigFile = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the digest of `pulumi preview --json`.")] = False,
+    policy_pack: Annotated[
+        Optional[list[Path]],
+        typer.Option("--policy-pack", help="Folder of a policy pack to judge with, instead of the project's own."),
+    ] = None,
+    no_policy: Annotated[bool, typer.Option("--no-policy", help="Do not judge.")] = False,
+    baseline: Annotated[
+        Optional[Path],
+        typer.Option("--baseline", help="Earlier plan, preview digest or exported state to compare with."),
+    ] = None,
+) -> None:
+    """Work out the whole stack, judge it, and print the tree of resources."""
+    from rehearsal import previewing
+
+    with _reported():
+        project, file = _stack(stack, config_file)
+        packs = None if no_policy else policy_pack or []
+        status = previewing.preview(project, file, packs=packs, baseline=baseline, as_json=json)
+    raise typer.Exit(status)
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files; made where it is not there.")],
+    stack: Stack = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Write every Kubernetes object of the stack as one YAML file, secrets masked."""
+    from rehearsal import previewing
+
+    with _reported():
+        project, file = _stack(stack, config_file)
+        previewing.render(project, file, out)
+
+
+@app.command()
+def check(stack: Stack = None, config_file: ConfigFile = None) -> None:
+    """Check the stack file alone: fast enough for an editor."""
+    from inference.stackfile import load
+
+    with _reported():
+        _, file = _stack(stack, config_file)
+        load(file.sections, file.source)
+        typer.echo(f"{file.source}: no problem found")
+
+
+def _stack(stack: str | None, config_file: Path | None) -> tuple[projects.Project, stackfiles.StackFile]:
+    """Return the project of the working directory and the configuration that was asked for."""
+    project = projects.find(Path.cwd())
+    if config_file is None:
+        if stack is None:
+            names = sorted(stackfiles.stack_of(path) for path in project.root.glob("Pulumi.*.yaml"))
+            remedy = f"Write --stack <name>; the stacks here are: {', '.join(names) or 'none yet'}."
+            raise ProblemsError(
+                "command line", [Problem("--stack", "missing", "there may be several stacks", remedy)]
+            )
+        return project, stackfiles.read(stackfiles.locate(project, stack), project, stack)
+    if not config_file.is_file():
+        shown = str(config_file)
+        remedy = "Check the path; the scenarios are in examples/."
+        raise ProblemsError(shown, [Problem(f"--config-file {shown}", "no such file", "nothing to read", remedy)])
+    return project, stackfiles.read(
+        config_file, project, stack or stackfiles.stack_of(config_file), str(config_file)
+    )
+
+
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Print what is wrong in words, and end with the status that says so."""
+    try:
+        yield
+    except ProblemsError as error:
+        _fail(str(error))
+    except Exception as error:
+        if type(error).__name__ != "ProgramError":
+            raise
+        _fail(f"error: {error}")
+
+
+def _fail(message: str) -> None:
+    from rehearsal.texts import plain
+
+    typer.echo(plain(message), err=True)
+    raise typer.Exit(Status.WRONG)
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    try:
+        app(prog_name="python -m rehearsal", standalone_mode=False)
+    except typer.Exit as exit_:
+        status = exit_.exit_code
+    except typer.Abort:
+        typer.echo("interrupted", err=True)
+        status = 130
+    ...

@@ -1,0 +1,146 @@
+"""A wrong stack file is refused with every problem at once, each naming place, value, reason and remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inference.problems import ProblemsError
+from inference.stackfile import load
+from tests.support.stacks import DELETE, STANDING, edited, raw
+
+Edit = tuple[str, dict[str, Any], str, tuple[str, ...]]
+
+EDITS: list[Edit] = [
+    # accelerators
+    ("prod", {"pools__h200__gpusPerNode": 4}, "pools.h200.gpusPerNode", ("4", "has 8 GPUs", "8 GPU NICs", "Set gpusPerNode: 8")),
+    ("prod", {"models__kimi__gpus": 4}, "models.kimi.gpus", ("4 of the 8", "RDMA NICs", "Set gpus: 8")),
+    ("prod", {"models__kimi__gpus": 16}, "models.kimi.gpus", ("16", "has 8 GPUs", "Set gpus: 8")),
+    ("prod", {"models__kimi__parallelism__tensor": 4}, "models.kimi", ("does not fit", "tensor 8 × pipeline 2")),
+    ("prod", {"models__kimi__parallelism__tensor": 5}, "models.kimi.parallelism", ("tensor 5 × pipeline 2 = 10", "Make the product 16")),
+    ("prod", {"models__kimi__parallelism__tensor": 16}, "models.kimi.parallelism.tensor", ("16", "has 8 GPUs", "Set tensor: 8")),
+    ("prod", {"models__kimi__parallelism__tensor": 6}, "models.kimi.parallelism.tensor", ("64 attention heads", "Use one of")),
+    ("prod", {"models__kimi__parallelism__pipeline": 5}, "pools.h200.nodes.max", ("kimi takes 40", "at least 5 nodes")),
+    ("prod", {"models__kimi__parallelism__pipeline": 1}, "models.kimi", ("does not fit", "KV cache", "pipeline 2")),
+    ("prod", {"pools__h200__accelerator": "nvidia-b200"}, "pools.h200.accelerator", ("comes with nvidia-h200-141gb",)),
+    ("dev", {"pools__t4__accelerator": "nvidia-h100-80gb"}, "pools.t4.accelerator", ("must be attached", "nvidia-tesla-t4")),
+    ("dev", {"pools__t4__accelerator": DELETE}, "pools.t4.accelerator", ("missing",)),
+    ("dev", {"pools__t4__gpusPerNode": 3}, "pools.t4.gpusPerNode", ("counts of 1, 2, 4",)),
+    ("dev", {"pools__t4__machineType": "n1-standard-64"}, "pools.t4.machineType", ("64 vCPUs", "at most 48")),
+    ("dev", {"pools__t4__machineType": "a3-ultragpu-9g"}, "pools.t4.machineType", ("Did you mean", "a3-ultragpu-8g")),
+    ("dev", {"pools__t4__machineType": "e2-standard-4"}, "pools.t4.machineType", ("no GPU",)),
+    # zones
+    ("prod", {"pools__h200__zone": "us-central1-c"}, "pools.h200.zone", ("has no a3-ultragpu-8g", "us-central1-b")),
+    ("prod", {"pools__h200__zone": "europe-west4-a"}, "pools.h200.zone", ("cluster is in us-central1",)),
+    ("prod", {"pools__h200__zone": DELETE}, "pools.h200.zone", ("missing", "regional")),
+    ("dev", {"cluster__location": "europe-north1-a"}, "cluster.location", ("has no nvidia-tesla-t4",)),
+    # capacity
+    ("prod", {"pools__h200__capacity": {"type": "on-demand"}}, "pools.h200.capacity.type", ("cannot be had on demand", "reservation")),
+    ("prod", {"pools__h200__capacity": {"type": "flex-start"}}, "pools.h200.nodes.min", ("2", "Set min: 0")),
+    ("prod", {"pools__h200__capacity": {"type": "spot", "name": "h200"}}, "pools.h200.capacity.name", ("exclude each other", "type: reservation")),
+    ("prod", {"pools__h200__capacity": {"type": "lottery"}}, "pools.h200.capacity.type", ("'lottery'", "'spot'")),
+    ("prod", {"pools__h200__capacity": {"name": "x"}}, "pools.h200.capacity", ('no "type"',)),
+    ("prod", {"pools__h200__nodes__min": 6}, "pools.h200.nodes.min", ("6, with max 4",)),
+    ("prod", {"pools__h200__nodes__max": 1}, "pools.h200.nodes.max", ("8 accelerators", "at least 2 nodes")),
+    ("dev", {"models__qwen__replicas": 4}, "pools.t4.nodes.max", ("qwen takes 4", "at least 4 nodes")),
+    # addresses
+    ("prod", {"cluster__network__rdma": "192.168.64.0/19"}, "cluster.network.rdma", ("overlaps hostNics",)),
+    ("prod", {"cluster__network__rdma": "192.168.128.0/28"}, "cluster.network.rdma", ("8 subnets",)),
+    ("prod", {"cluster__network__rdma": "192.168.128.1/18"}, "cluster.network.rdma", ("host bits set",)),
+    ("prod", {"cluster__network__rdma": "192.169.0.0/18"}, "cluster.network.rdma", ("not private",)),
+    ("dev", {"cluster__network": {"proxies": "10.1.16.0/28"}}, "cluster.network.proxies", ("smaller than a /26",)),
+    ("dev", {"cluster__network": {"pods": "10.8.0.0/23"}}, "cluster.network.pods", ("room for 2 nodes",)),
+    ("dev", {"cluster__network": {"nodes": "10.0.0.0/30"}}, "cluster.network.nodes", ("0 addresses",)),
+    # models
+    ("dev", {"models__qwen__pool": "l4"}, "models.qwen.pool", ('"l4"', "t4")),
+    ("dev", {"models__qwen__dtype": "auto"}, "models.qwen.dtype", ("bfloat16", "Set dtype: half")),
+    ("dev", {"models__qwen__kvCacheDtype": "fp8"}, "models.qwen.kvCacheDtype", ("has no FP8",)),
+    ("dev", {"models__qwen__contextLength": 65536}, "models.qwen.contextLength", ("trained for 32768",)),
+    ("dev", {"models__qwen__memoryUtilization": 0.95}, "models.qwen.memoryUtilization", ("CUDA graphs", "at most 0.89")),
+    ("dev", {"models__qwen__model": "Qwen/Qwen2.5-7B-Instruct"}, "models.qwen", ("does not fit", "weights", "NVIDIA L4")),
+    ("dev", {"models__qwen__model": "google/gemma-2b-it"}, "models.qwen.weights.token", ("gated", "Add token")),
+    ("dev", {"models__qwen__image": "vllm/vllm-openai:latest"}, "models.qwen.image", ("moves", "Pin a version")),
+    ("dev", {"models__qwen__extraArgs": {"--disable-log-requests": True}}, "models.qwen.extraArgs", ("no such option",)),
+    ("dev", {"models__qwen__extraArgs": {"--max-model-len": 1}}, "models.qwen.extraArgs", ("Set contextLength",)),
+    # cluster, gateway, pools
+    ("prod", {"cluster__version": "1.33"}, "cluster.version", ("InferencePool", "1.34.0-gke.1626000")),
+    ("prod", {"cluster__version": 1.35}, "cluster.version", ("1.35 is a number", 'quotes: "1.35"')),
+    ("prod", {"cluster__version": "1.33", "pools__h200__network": "dranet"}, "cluster.version", ("DRANET", "1.34.1")),
+    ("prod", {"pools__h200__network": "default"}, "pools.h200.network", ("spans 2 nodes",)),
+    ("dev", {"pools__t4__network": "dranet"}, "pools.t4.network", ("no accelerator network",)),
+    ("dev", {"cluster__systemPool": {"minNodes": 5}}, "cluster.systemPool.minNodes", ("5, with maxNodes 3",)),
+    ("dev", {"cluster__systemPool": {"machineType": "g2-standard-4"}}, "cluster.systemPool.machineType", ("1 GPUs",)),
+    ("dev", {"cluster__maintenanceWindow": {"days": ["SU"], "hours": 4}}, "cluster.maintenanceWindow", ("16 hours",)),
+    ("dev", {"gateway__picker__cpu": 8}, "gateway.picker.cpu", ("e2-standard-4",)),
+    ("dev", {"models": {}}, "gateway", ("no model",)),
+    ("dev", {"models": {}}, "pools.t4", ("no model names this pool",)),
+    # form
+    ("dev", {"pools__t4__machinetype": "n1-standard-4"}, "pools.t4.machinetype", ("unknown key", 'Did you mean "machineType"?')),
+    ("dev", {"cluster__project": DELETE}, "cluster.project", ("missing", "project:")),
+    ("dev", {"models__qwen__replicas": "1"}, "models.qwen.replicas", ("is text", "without quotes")),
+    ("dev", {"models__qwen__replicas": -1}, "models.qwen.replicas", ("-1",)),
+    ("dev", {"models__qwen": ["a"]}, "models.qwen", ("is a list", "map")),
+    ("dev", {"gateway__exposure": "public"}, "gateway.exposure", ("'public'", "'external' or 'internal'")),
+    ("dev", {"gateway__apiKey": "s3cr3t"}, "gateway.apiKey", ("is text", "map")),
+    ("dev", {"cluster__environment": "test"}, "cluster.environment", ("'development' or 'production'",)),
+    ("dev", {"queues": {}}, "queues", ("unknown key", "cluster")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("stack", STANDING)
+def test_a_standing_stack_is_accepted(stack: str) -> None:
+    load(raw(stack), stack)
+
+
+@pytest.mark.parametrize(
+    ("stack", "edits", "place", "words"), EDITS, ids=[f"{e[0]}-{'-'.join(e[1])}-{i}" for i, e in enumerate(EDITS)]
+)
+def test_an_edit_that_cannot_work_is_refused_where_it_stands(
+    stack: str, edits: dict[str, Any], place: str, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        load(edited(stack, **edits), stack)
+    problems = [problem for problem in caught.value.problems if problem.where == place]
+    assert problems, f"nothing was said about {place}: {caught.value}"
+    assert any(all(word in str(problem) for word in words) for problem in problems), str(caught.value)
+
+
+def test_every_problem_of_form_and_of_substance_is_told_at_once() -> None:
+    config = edited(
+        "prod",
+        pools__h200__gpusPerNode=4,
+        cluster__network__rdma="192.168.64.0/18",
+        models__kimi__contextLength=9_999_999,
+        gateway__hostname="not a host",
+    )
+    with pytest.raises(ProblemsError) as caught:
+        load(config, "prod")
+    places = {problem.where for problem in caught.value.problems}
+    assert {"pools.h200.gpusPerNode", "cluster.network.rdma", "models.kimi.contextLength", "gateway.hostname"} <= places
+
+
+def test_a_model_is_not_blamed_for_naming_a_pool_that_is_malformed() -> None:
+    with pytest.raises(ProblemsError) as caught:
+        load(edited("dev", pools__t4__nodes="many"), "dev")
+    assert [problem.where for problem in caught.value.problems] == ["pools.t4.nodes"]
+
+
+def test_the_heading_counts_the_problems_and_says_that_nothing_was_created() -> None:
+    with pytest.raises(ProblemsError, match=r"^Pulumi\.dev\.yaml: 1 problem; nothing was created\."):
+        load(edited("dev", models__qwen__dtype="auto"), "Pulumi.dev.yaml")
+
+
+def test_a_pool_with_a_fabric_in_another_way_than_its_neighbor_is_refused() -> None:
+    config = raw("prod")
+    config["pools"]["b200"] = {**config["pools"]["h200"], "machineType": "a4-highgpu-8g", "network": "dranet"}
+    config["models"]["second"] = {**config["models"]["kimi"], "pool": "b200"}
+    with pytest.raises(ProblemsError, match="Network objects or managed DRANET in a cluster, not both"):
+        load(config, "prod")
+
+
+def test_a_gateway_to_two_models_is_refused() -> None:
+    config = raw("dev")
+    config["models"]["other"] = config["models"]["qwen"]
+    with pytest.raises(ProblemsError, match="leads to 2 models: qwen, other"):
+        load(config, "dev")
