@@ -189,7 +189,7 @@ def grown(rules: Sequence[Rule], count: int) -> Iterator[Rule]:
 
 
 def applied(rules: Sequence[Rule], given: Load) -> int:
-    """Return how often a resource meets a rule for its type."""
+    """Return how often a resource meets a rule for its type; rules about the stack are not counted in our favor."""
     judge = Judge(rules)
     return sum(len(judge.rules_for(request.type)) for request in given.alone)
 

@@ -7,8 +7,7 @@ is said about it.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf.struct_pb2 import Struct, Value
@@ -17,7 +16,7 @@ from pulumi.runtime.proto import analyzer_pb2
 from inference.rules.views.resources import Provider, Resource
 from inference.rules.views.values import UNKNOWN, Props, Secret
 
-__all__ = ["SIGNATURES", "UNKNOWNS", "properties", "resource", "resources"]
+__all__ = ["SIGNATURES", "UNKNOWNS", "properties", "resource"]
 
 SIGNATURES: Mapping[str, str] = {
     "key": "4dabf18193072939515e22adb298388d",
@@ -70,19 +69,6 @@ def resource(message: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResourc
         property_dependencies=property_dependencies,
         options=_options(message.options),
     )
-
-
-def resources(messages: Iterable[analyzer_pb2.AnalyzerResource]) -> tuple[Resource, ...]:
-    """Return the resources of a stack."""
-    # A large stack becomes millions of containers without a cycle among them; the collector would visit them again
-    # and again as they grow, which at 10,000 resources adds half to the time.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return tuple(resource(message) for message in messages)
-    finally:
-        if collects:
-            gc.enable()
 
 
 def properties(struct: Struct) -> dict[str, Any]:

@@ -6,9 +6,10 @@ overrides its two calls that analyze and leaves all else to it.
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pulumi_policy.policy as sdk
@@ -80,10 +81,11 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         """Judge the relations between all resources."""
         response = analyzer_pb2.AnalyzeResponse()
         if self._judges_stacks:
-            stack = Stack(decoding.resources(request.resources))
-            mask = masker(stack.resources)
-            for verdict in self._judge.stack(stack):
-                self._report(response, verdict, mask, urn=verdict.urn or None)
+            with _collector_at_rest():
+                stack = Stack(decoding.resource(message) for message in request.resources)
+                mask = masker(stack.resources)
+                for verdict in self._judge.stack(stack):
+                    self._report(response, verdict, mask, urn=verdict.urn or None)
         return response
 
     @property
@@ -130,6 +132,22 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         if trace not in self._traces:
             self._traces.add(trace)
             _log.error("%s", text)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep the garbage collector from visiting a large stack again and again while it grows.
+
+    Ten thousand resources become millions of containers that all live until the answer is given; visiting them adds
+    half to the time.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def servicer_class() -> Any:

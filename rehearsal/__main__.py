@@ -1,6 +1,8 @@
 """Entry point: ``python -m rehearsal``."""
 
+import sys
+
 from rehearsal.cli import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -37,24 +35,25 @@ class Status(IntEnum):
     """A mandatory policy is violated."""
 
 
-Stack = Annotated[Optional[str], typer.Option("--stack", "-s", help="Name of the stack: reads Pulumi.<stack>.yaml.")]
+Stack = Annotated[str | None, typer.Option("--stack", "-s", help="Name of the stack: reads Pulumi.<stack>.yaml.")]
 ConfigFile = Annotated[
-    Optional[Path], typer.Option("--config-file", help="Stack file to use instead, for example one of examples/.")
+    Path | None, typer.Option("--config-file", help="Stack file to use instead, for example one of examples/.")
 ]
 
 
 @app.command()
 def preview(
+    *,
     stack: Stack = None,
     config_file: ConfigFile = None,
     json: Annotated[bool, typer.Option("--json", help="Print the digest of `pulumi preview --json`.")] = False,
     policy_pack: Annotated[
-        Optional[list[Path]],
+        list[Path] | None,
         typer.Option("--policy-pack", help="Folder of a policy pack to judge with, instead of the project's own."),
     ] = None,
     no_policy: Annotated[bool, typer.Option("--no-policy", help="Do not judge.")] = False,
     baseline: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--baseline", help="Earlier plan, preview digest or exported state to compare with."),
     ] = None,
 ) -> None:
@@ -100,17 +99,13 @@ def _stack(stack: str | None, config_file: Path | None) -> tuple[projects.Projec
         if stack is None:
             names = sorted(stackfiles.stack_of(path) for path in project.root.glob("Pulumi.*.yaml"))
             remedy = f"Write --stack <name>; the stacks here are: {', '.join(names) or 'none yet'}."
-            raise ProblemsError(
-                "command line", [Problem("--stack", "missing", "there may be several stacks", remedy)]
-            )
+            raise ProblemsError("command line", [Problem("--stack", "missing", "there may be several stacks", remedy)])
         return project, stackfiles.read(stackfiles.locate(project, stack), project, stack)
     if not config_file.is_file():
         shown = str(config_file)
         remedy = "Check the path; the scenarios are in examples/."
         raise ProblemsError(shown, [Problem(f"--config-file {shown}", "no such file", "nothing to read", remedy)])
-    return project, stackfiles.read(
-        config_file, project, stack or stackfiles.stack_of(config_file), str(config_file)
-    )
+    return project, stackfiles.read(config_file, project, stack or stackfiles.stack_of(config_file), str(config_file))
 
 
 @contextlib.contextmanager
@@ -133,13 +128,15 @@ def _fail(message: str) -> None:
     raise typer.Exit(Status.WRONG)
 
 
-def main() -> None:
-    """Run the command line and end the process."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
     try:
-        app(prog_name="python -m rehearsal", standalone_mode=False)
-    except typer.Exit as exit_:
-        status = exit_.exit_code
-    except typer.Abort:
-        typer.echo("interrupted", err=True)
-        status = 130
-    ...
+        status = app(arguments, prog_name="python -m rehearsal", standalone_mode=False)
+    except typer.TyperException as error:
+        show = getattr(error, "show", None)
+        if show:
+            show()
+        else:
+            typer.echo(str(error), err=True)
+        return Status.WRONG
+    return int(status or Status.CLEAN)

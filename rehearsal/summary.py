@@ -21,7 +21,7 @@ def summarize(plan: Plan) -> Iterator[tuple[str, str]]:
     for state in plan.of_type(_CLUSTER):
         yield "Cluster", f"{state.inputs.get('name', state.name)} in {state.inputs.get('location', 'the region')}"
     for state in plan.of_type(_NODE_POOL):
-        yield "Pool", f"{state.inputs.get('name', state.name)}: {_machine(state)} × {_nodes(state)}"
+        yield "Pool", f"{state.name}: {_machine(state)} × {_nodes(state)}"
     for state in plan:
         if state.type.startswith(_OURS) and "model" in state.inputs and "replicas" in state.inputs:
             yield "Model", _model(state)
@@ -57,7 +57,7 @@ def _nodes(state: ResourceState) -> str:
     if isinstance(scaling, dict):
         lowest = scaling.get("totalMinNodeCount", scaling.get("minNodeCount", 0))
         highest = scaling.get("totalMaxNodeCount", scaling.get("maxNodeCount", "?"))
-        return f"{lowest}–{highest} nodes"  # noqa: RUF001 - a range has an en dash
+        return f"{lowest}–{highest} nodes"
     count = state.inputs.get("nodeCount", state.inputs.get("initialNodeCount", 1))
     return plural(count, "node") if isinstance(count, int) else f"{count} nodes"
 

@@ -60,7 +60,9 @@ def print_tree(console: Console, plan: Plan, diff: Diff | None = None) -> None:
 
 def _print_properties(console: Console, change: Change) -> None:
     for prop in change.properties:
-        line = Text(f"       {cut(_told(prop), max(console.width - 8, 20))}", style="magenta" if prop.replaces else "dim")
+        line = Text(
+            f"       {cut(_told(prop), max(console.width - 8, 20))}", style="magenta" if prop.replaces else "dim"
+        )
         console.print(line, no_wrap=True, overflow="crop", crop=True)
 
 
@@ -99,7 +101,7 @@ def _wanted(states: Mapping[str, ResourceState], operations: Mapping[str, str]) 
     wanted: set[str] = set()
     for urn in states:
         if operations[urn] != "same":
-            place: str | None = urn
+            place = urn
             while place in states and place not in wanted:
                 wanted.add(place)
                 place = states[place].parent

@@ -204,8 +204,8 @@ def scarce_pool_starts_empty(pool: NodePool) -> Iterator[str]:
     count = first_nodes(pool)
     if scarce and count and plainly_on_demand(pool):
         yield (
-            f"{pool} starts at {count} node{'s' if count > 1 else ''} of {pool.machine_type} on demand; a stockout then "
-            "fails the update and leaves the pool in an error state. Name a reservation, flexStart, "
+            f"{pool} starts at {count} node{'s' if count > 1 else ''} of {pool.machine_type} on demand; a stockout "
+            "then fails the update and leaves the pool in an error state. Name a reservation, flexStart, "
             "queuedProvisioning or spot, or let autoscaling begin at 0."
         )
 

@@ -172,7 +172,7 @@ def pod_goes_one_way(stack: Stack) -> Iterator[About]:
         if not listed and not claimed:
             continue
         resource = pod.object.resource
-        if claimed and any(network.rdma for network in _interfaces(resource) if network.pod is pod):
+        if claimed and any(network.rdma for network in resource.view(NetworkedPod.of) if network.pod is pod):
             yield About(
                 resource,
                 f"{placement} lists RDMA networks in networking.gke.io/interfaces and claims NICs of the class "
@@ -200,10 +200,6 @@ def pod_goes_one_way(stack: Stack) -> Iterator[About]:
             )
 
 
-def _interfaces(resource: object) -> tuple[NetworkedPod, ...]:
-    return resource.view(NetworkedPod.of)  # type: ignore[attr-defined,no-any-return]
-
-
 def _multi_networked(pool: NodePool) -> bool:
     return bool(pool.props.size(*_NETWORKS)) and pool.config.known("labels") and not _uses_dranet(pool)
 
@@ -221,7 +217,7 @@ def metal_pods_claim(placement: Placement) -> Iterator[str]:
     asked = placement.asks(gke.ACCELERATOR_LABEL)
     if asked in _CLAIMS_ONLY and gke.INTERFACES_ANNOTATION in placement.pod.annotations:
         yield (
-            f"{placement} asks for {asked} nodes and lists interfaces in networking.gke.io/interfaces; these nodes know "
-            "no Network objects, and the pod stays Pending. Remove the annotation and claim NICs of the class "
+            f"{placement} asks for {asked} nodes and lists interfaces in networking.gke.io/interfaces; these nodes "
+            "know no Network objects, and the pod stays Pending. Remove the annotation and claim NICs of the class "
             "mrdma.google.com by a ResourceClaimTemplate."
         )

@@ -17,6 +17,7 @@ from inference.rules.views.hosting import cluster_of
 from inference.rules.views.resources import Resource, short_name
 from inference.rules.views.routing import links, links_from
 from inference.rules.views.stack import Stack
+from inference.rules.views.values import Props
 
 _CAPABILITIES = "https://docs.cloud.google.com/kubernetes-engine/docs/how-to/gatewayclass-capabilities"
 _DEPLOYING = "https://docs.cloud.google.com/kubernetes-engine/docs/how-to/deploying-gateways"
@@ -175,12 +176,16 @@ def listener_has_certificate(gateway: Gateway) -> Iterator[str]:
                 f'{gateway} has the HTTPS listener "{name}" without tls; the listener has no certificate and is never '
                 "programmed. Set tls.certificateRefs, or tls.options with networking.gke.io/cert-manager-certs."
             )
-        elif tls.known("certificateRefs") and tls.known("options") and tls.text("mode") in {None, "Terminate"}:
-            if not tls.size("certificateRefs") and not tls.section("options"):
-                yield (
-                    f'{gateway} has the HTTPS listener "{name}" whose tls names no certificate; the API server refuses '
-                    "it. Set tls.certificateRefs, or tls.options with networking.gke.io/cert-manager-certs."
-                )
+        elif _names_no_certificate(tls):
+            yield (
+                f'{gateway} has the HTTPS listener "{name}" whose tls names no certificate; the API server refuses '
+                "it. Set tls.certificateRefs, or tls.options with networking.gke.io/cert-manager-certs."
+            )
+
+
+def _names_no_certificate(tls: Props) -> bool:
+    settled = tls.known("certificateRefs") and tls.known("options") and tls.text("mode") in {None, "Terminate"}
+    return settled and not tls.size("certificateRefs") and not tls.section("options")
 
 
 @rule(

@@ -84,7 +84,7 @@ def _names_one(pool: NodePool, affinity: Props) -> Iterator[str]:
                 f'{pool} names the reservation "{value}", which is no form that GKE reads. '
                 "Write NAME, projects/OWNER/reservations/NAME, or either with /reservationBlocks/BLOCK."
             )
-        elif match["block"] and pool.props.absent("nodeLocations"):
+        elif match["block"] and pool.props.absent("nodeLocations") and pool.zones is None:
             yield (
                 f'{pool} names the reservation block "{value}" without nodeLocations; a block stands in one zone. '
                 "Name that zone in nodeLocations."
@@ -106,7 +106,8 @@ def _consumed(site: Site, by_name: dict[str, list[Resource]], by_urn: dict[str, 
     if found or not _has_unknown(_values(site)):
         return found
     source = site.pool.resource
-    edges = source.property_dependencies.get("nodeConfig", ()) or source.dependencies
+    place = "nodePools" if site.pool.props is not source.props else "nodeConfig"
+    edges = source.property_dependencies.get(place, ()) or source.dependencies
     return [by_urn[edge] for edge in edges if edge in by_urn]
 
 

@@ -259,8 +259,8 @@ def _covers(pattern: str, name: str) -> bool:
     "route-backend-resolves",
     title="A route names backends that exist, in its own namespace or with that namespace's permission",
     breaks="BackendNotFound or RefNotPermitted in the route's status, and 500 or 503 for every request that matches.",
-    fix="Name the Service or InferencePool as it is declared, with one of the Service's ports; for a backend in another "
-    "namespace declare a ReferenceGrant there.",
+    fix="Name the Service or InferencePool as it is declared, with one of the Service's ports; for a backend in "
+    "another namespace declare a ReferenceGrant there.",
     source="https://gateway-api.sigs.k8s.io/api-types/referencegrant/",
     severity=Severity.HIGH,
     covers=("GW-018",),
@@ -323,7 +323,8 @@ def _not_there(stack: Stack, reference: BackendReference) -> Iterator[str]:
 def _wrong_port(service: Service, reference: Props) -> Iterator[str]:
     ports = [port.integer("port") for port in service.ports]
     if reference.absent("port"):
-        yield f"names {service} without a port; the API server refuses the route. Set port: {ports[0] if ports else '…'}."
+        port = ports[0] if ports else "…"
+        yield f"names {service} without a port; the API server refuses the route. Set port: {port}."
     elif (port := reference.integer("port")) is not None and ports and None not in ports and port not in ports:
         yield (
             f"names port {port} of {service}, which has {', '.join(map(str, ports))}; the backend is not found. "

@@ -70,7 +70,7 @@ def _default(field: FieldInfo) -> str:
         return "derived"
     value = field.default
     if isinstance(value, BaseModel):
-        return "see below" if value.model_fields else "—"
+        return "see below"
     if isinstance(value, tuple):
         return f"`[{', '.join(map(str, value))}]`"
     if isinstance(value, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 import pulumi_policy.deserialize
@@ -15,7 +14,6 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import analyzer_pb2
 
 from inference.rules.views.values import UNKNOWN, Secret
-from policies import decoding
 from policies.decoding import SIGNATURES, UNKNOWNS, properties, resource
 from tests.policies.samples import DEPLOYMENT, KEY, UNKNOWN_TEXT, of_stack, request, secret, struct, urn
 
@@ -135,19 +133,6 @@ def test_a_resource_by_itself_has_its_options_and_provider() -> None:
     assert found.provider is not None
     assert (found.provider.type, found.provider.name, found.provider.urn) == (provider.type, "gke", "urn:p")
     assert found.provider.props.secret("kubeconfig")
-
-
-@pytest.mark.parametrize("collects", [True, False])
-def test_the_collector_is_left_as_it_was(collects: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    during: list[bool] = []
-    monkeypatch.setattr(decoding, "resource", lambda _: during.append(gc.isenabled()))
-    before = gc.isenabled()
-    try:
-        (gc.enable if collects else gc.disable)()
-        decoding.resources([of_stack(DEPLOYMENT, {})])
-        assert (during, gc.isenabled()) == ([False], collects)
-    finally:
-        (gc.enable if before else gc.disable)()
 
 
 def test_maps_are_in_order_whatever_the_wire_does() -> None:

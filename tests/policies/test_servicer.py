@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import Any
 
@@ -323,3 +324,24 @@ def test_each_resource_is_decoded_once_and_only_where_a_rule_may_care(
 
     fast({"sample-service-has-pods": "disabled"}).AnalyzeStack(stack_request([of_stack(SERVICE, {})]), None)
     assert decoded == [DEPLOYMENT, SERVICE, DEPLOYMENT]
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(
+    collects: bool, fast: MakeServicer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during: list[bool] = []
+    real = decoding.resource
+
+    def watching(message: Any) -> Any:
+        during.append(gc.isenabled())
+        return real(message)
+
+    monkeypatch.setattr(decoding, "resource", watching)
+    before = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        fast().AnalyzeStack(stack_request([of_stack(SERVICE, service({}))]), None)
+        assert (during, gc.isenabled()) == ([False], collects)
+    finally:
+        (gc.enable if before else gc.disable)()

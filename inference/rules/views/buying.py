@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inference.rules.views.cloud import NodePool
 
-__all__ = ["RESERVING", "first_nodes", "plainly_on_demand", "reserving"]
+__all__ = ["RESERVING", "first_nodes", "first_nodes_of_zone", "plainly_on_demand", "reserving"]
 
 RESERVING = frozenset({"ANY_RESERVATION", "SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"})
 """Reservation affinities that look for reserved capacity."""
@@ -29,9 +29,13 @@ def plainly_on_demand(pool: NodePool) -> bool:
     return pool.reservation_type not in {"SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"}
 
 
-def first_nodes(pool: NodePool) -> int:
-    """Return how many nodes a zone, or the pool, starts with at least, as far as is known."""
+def first_nodes_of_zone(pool: NodePool) -> int:
+    """Return how many nodes each zone starts with at least, as far as is known."""
     counts = [pool.props.integer(key) for key in ("nodeCount", "initialNodeCount")]
-    limits = pool.props.section("autoscaling")
-    counts += [limits.integer(key) for key in ("minNodeCount", "totalMinNodeCount")]
+    counts.append(pool.props.integer("autoscaling", "minNodeCount"))
     return max((count for count in counts if count is not None), default=0)
+
+
+def first_nodes(pool: NodePool) -> int:
+    """Return how many nodes the pool starts with at least, as far as is known."""
+    return max(first_nodes_of_zone(pool), pool.props.integer("autoscaling", "totalMinNodeCount") or 0)

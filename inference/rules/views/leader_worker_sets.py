@@ -81,4 +81,5 @@ class LeaderWorkerSet(ObjectView):
     @cached_property
     def collective(self) -> bool:
         """Whether its pods hold accelerators or parts of one server, so that none of them works alone."""
-        return bool(self.servers) or any(pod.accelerators or pod.spec.sections("resourceClaims") for pod in self.templates)
+        held = (pod.accelerators or pod.spec.sections("resourceClaims") for pod in self.templates)
+        return bool(self.servers) or any(held)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -21,10 +21,23 @@ from inference.rules.views.helm import HelmRelease
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource
+from inference.rules.views.servers import ModelServer
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
-__all__ = ["ROUTER_CHARTS", "Backend", "Link", "backends", "links", "links_from", "policies_for", "router_values"]
+__all__ = [
+    "ROUTER_CHARTS",
+    "Backend",
+    "Link",
+    "backends",
+    "declared",
+    "links",
+    "links_from",
+    "pods_behind",
+    "policies_for",
+    "router_values",
+    "servers_in",
+]
 
 ROUTER_CHARTS = frozenset({"llm-d-router-gateway", "inferencepool"})
 """Charts that make an InferencePool of the release's name, with its endpoint picker."""
@@ -64,7 +77,7 @@ class Link:
     @property
     def serves_models(self) -> bool:
         """Whether model servers are certainly behind it."""
-        return self.to_pool or any(pod.accelerators for pod in self.pods)
+        return self.to_pool or bool(servers_in(self.pods))
 
 
 def links(stack: Stack) -> tuple[Link, ...]:
@@ -80,6 +93,23 @@ def links_from(stack: Stack, gateway: Gateway) -> tuple[Link, ...]:
 def backends(stack: Stack) -> Mapping[Backend, tuple[Link, ...]]:
     """Return the backends that declared gateways lead to, each with the ways to it."""
     return stack.view(_backends)
+
+
+def servers_in(pods: Iterable[PodTemplate]) -> tuple[ModelServer, ...]:
+    """Return the model servers that run in pods."""
+    return tuple(s for pod in pods for s in pod.object.resource.view(ModelServer.of) if s.pod is pod)
+
+
+def pods_behind(stack: Stack, backend: Backend) -> tuple[PodTemplate, ...]:
+    """Return the pods behind a backend that the stack declares."""
+    return _behind(stack, backend)[0]
+
+
+def declared(stack: Stack, backend: Backend) -> KubernetesObject | None:
+    """Return the object of a backend, where the stack declares it."""
+    groups = ("",) if backend.kind == "Service" else POOL_GROUPS
+    found = (stack.object(backend.kind, group, backend.name, backend.namespace) for group in groups)
+    return next((thing for thing in found if thing is not None), None)
 
 
 def policies_for(stack: Stack, kind: str, backend: Backend) -> tuple[TargetedPolicy, ...]:

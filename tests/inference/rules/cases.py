@@ -26,6 +26,7 @@ __all__ = [
     "custom",
     "deployment",
     "findings",
+    "group_container",
     "judge",
     "leader_worker_set",
     "node_pool",
@@ -99,7 +100,11 @@ def container(changes: Changes | None = None) -> dict[str, Any]:
         "name": "vllm",
         "image": "vllm/vllm-openai:v0.32.0",
         "command": ["vllm", "serve", "google/gemma-3-4b-it"],
-        "args": ["--port=8000"],
+        "args": ["--port=8000", "--max-model-len=8192"],
+        "env": [
+            {"name": "LD_LIBRARY_PATH", "value": "/usr/local/nvidia/lib64:/usr/local/cuda/lib64"},
+            {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "token"}}},
+        ],
         "ports": [{"containerPort": 8000, "name": "http"}],
         "resources": {
             "requests": {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"},
@@ -107,8 +112,29 @@ def container(changes: Changes | None = None) -> dict[str, Any]:
         },
         "readinessProbe": {"httpGet": {"path": "/health", "port": 8000}},
         "startupProbe": {"httpGet": {"path": "/health", "port": 8000}, "periodSeconds": 10, "failureThreshold": 90},
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "15"]}}},
     }
     return changed(base, changes or {})
+
+
+def group_container(changes: Changes | None = None, *, worker: bool = False) -> dict[str, Any]:
+    """Return the vLLM container of a group of eight-GPU nodes: of its leader, or of its headless workers."""
+    rank = ["--nnodes=$(LWS_GROUP_SIZE)", "--node-rank=$(LWS_WORKER_INDEX)", "--master-addr=$(LWS_LEADER_ADDRESS)"]
+    sizes = ["--tensor-parallel-size=8", "--pipeline-parallel-size=$(LWS_GROUP_SIZE)", "--max-model-len=8192"]
+    eight = {
+        "requests": {"cpu": "100", "memory": "1000Gi", "nvidia.com/gpu": "8"},
+        "limits": {"memory": "2000Gi", "nvidia.com/gpu": "8"},
+    }
+    base: dict[str, Any] = {
+        "command": ["vllm", "serve", "meta-llama/Llama-3.1-405B-Instruct-FP8"],
+        "args": [*sizes, *rank, *(["--headless"] if worker else ["--port=8000"])],
+        "resources": eight,
+        "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
+        "startupProbe": {"failureThreshold": 180},
+    }
+    if worker:
+        base |= dict.fromkeys(("readinessProbe", "startupProbe", "lifecycle", "ports"))
+    return changed(container(base), changes or {})
 
 
 def workload(
@@ -125,7 +151,8 @@ def custom(api_version: str, kind: str, name: str, spec: Changes, props: Changes
 
 
 def _pod_spec(containers: Sequence[Changes] | None, pod: Changes | None) -> dict[str, Any]:
-    return changed({"containers": list(containers or [container()])}, pod or {})
+    base = {"containers": list(containers or [container()]), "terminationGracePeriodSeconds": 75}
+    return changed(base, pod or {})
 
 
 def deployment(
@@ -158,11 +185,7 @@ def leader_worker_set(
     **kw: Any,
 ) -> Resource:
     """Make a LeaderWorkerSet of whole eight-GPU nodes; ``leader`` and ``worker`` change the pod specs."""
-    eight = {
-        "requests": {"cpu": "100", "memory": "1000Gi", "nvidia.com/gpu": "8"},
-        "limits": {"memory": "2000Gi", "nvidia.com/gpu": "8"},
-    }
-    server = list(containers or [container({"resources": eight})])
+    shm = {"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}]}
     metadata = {"labels": {"app": name}, "annotations": annotations or {}}
     base = {
         "replicas": 1,
@@ -170,8 +193,14 @@ def leader_worker_set(
         "leaderWorkerTemplate": {
             "size": size,
             "restartPolicy": "RecreateGroupOnPodRestart",
-            "leaderTemplate": {"metadata": metadata, "spec": _pod_spec(server, leader)},
-            "workerTemplate": {"metadata": metadata, "spec": _pod_spec(server, worker)},
+            "leaderTemplate": {
+                "metadata": metadata,
+                "spec": _pod_spec(containers or [group_container()], changed(shm, leader or {})),
+            },
+            "workerTemplate": {
+                "metadata": metadata,
+                "spec": _pod_spec(containers or [group_container(worker=True)], changed(shm, worker or {})),
+            },
         },
     }
     return custom("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", name, changed(base, spec or {}), props, **kw)

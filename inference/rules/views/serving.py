@@ -1,0 +1,100 @@
+"""Where model servers run: what completes their pods, and which accelerators hold their model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inference.facts import gke
+from inference.facts.gpus import GPUS, Gpu
+from inference.facts.tpus import generation_of_accelerator
+from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.placement import Placement
+from inference.rules.views.pods import Container, PodTemplate
+from inference.rules.views.servers import ModelServer
+from inference.rules.views.stack import Stack
+
+__all__ = ["Accelerator", "accelerators_of", "completed_elsewhere", "own_accelerator", "server_in", "sites_of"]
+
+_COMPLETED = frozenset({"serving.kserve.io", "ray.io", "serving.knative.dev"})
+
+
+def server_in(container: Container) -> ModelServer | None:
+    """Return the model server that a container is."""
+    servers = container.pod.object.resource.view(ModelServer.of)
+    return next((server for server in servers if server.container is container), None)
+
+
+def completed_elsewhere(pod: PodTemplate) -> bool:
+    """Whether a controller fills in probes, volumes and more, so that what is not written is not therefore missing."""
+    return pod.object.group in _COMPLETED or pod.object.resource.type.endswith("Patch")
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerator:
+    """The accelerator under a model."""
+
+    name: str
+    memory_gib: float
+    gpu: Gpu | None = None
+    """What is known of it where it is a GPU."""
+    site: Site | None = None
+    """The node pool that tells it; ``None`` where the pod's own selector does."""
+
+
+def _gpu(kind: str | None, site: Site | None = None) -> Accelerator | None:
+    gpu = GPUS.get(kind or "")
+    return Accelerator(gpu.name, gpu.memory_gib, gpu, site) if gpu else None
+
+
+def own_accelerator(pod: PodTemplate) -> Accelerator | None:
+    """Return the accelerator that a pod's own selector names."""
+    placements = pod.object.resource.view(Placement.of)
+    placement = next((p for p in placements if p.pod is pod), None)
+    if placement is None:
+        return None
+    if placement.gpus:
+        return _gpu(placement.asks(gke.ACCELERATOR_LABEL))
+    if placement.tpus and (label := placement.asks(gke.TPU_ACCELERATOR_LABEL)):
+        generation = generation_of_accelerator(label)
+        return Accelerator(f"TPU {generation.name}", generation.hbm_gib) if generation else None
+    return None
+
+
+def sites_of(stack: Stack, pod: PodTemplate) -> tuple[Site, ...]:
+    """Return the node pools on which a pod runs, as its selectors say; empty where that is not certain."""
+    placement = next((p for p in pod.object.resource.view(Placement.of) if p.pod is pod), None)
+    if placement is None or not placement.settled or placement.compute_class:
+        return ()
+    scope = stack.view(Fleet).around(placement)
+    if scope is None or not (placement.gpus or placement.tpus):
+        return ()
+    sites = scope.candidates(placement)
+    pinned = scope.complete or any(_declares(site, placement) for site in sites)
+    return sites if pinned else ()
+
+
+def _declares(site: Site, placement: Placement) -> bool:
+    """Whether a pod names the pool, or a label that the pool declares."""
+    if site.pool.name is not None and placement.asks(gke.NODE_POOL_LABEL) == site.pool.name:
+        return True
+    return any(site.pool.labels.get(key) == placement.asks(key) for key in placement.keys if key in site.pool.labels)
+
+
+def accelerators_of(stack: Stack, pod: PodTemplate) -> Iterator[Accelerator]:
+    """Yield the accelerators that a pod may get by its node pools; none where one of the pools is not known."""
+    found: dict[str, Accelerator] = {}
+    for site in sites_of(stack, pod):
+        accelerator = _of_site(site)
+        if accelerator is None:
+            return
+        found.setdefault(accelerator.name, accelerator)
+    yield from found.values()
+
+
+def _of_site(site: Site) -> Accelerator | None:
+    if site.accelerator == gke.TPU_RESOURCE and site.generation is not None:
+        return Accelerator(f"TPU {site.generation.name}", site.generation.hbm_gib, None, site)
+    if site.accelerator == gke.GPU_RESOURCE and not site.shared:
+        return _gpu(site.pool.gpu_type, site)
+    return None
