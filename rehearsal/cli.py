@@ -13,6 +13,8 @@ import typer
 from inference.problems import Problem, ProblemsError
 from rehearsal import project as projects
 from rehearsal import stackfiles
+from rehearsal.errors import ProgramError
+from rehearsal.texts import plain
 
 __all__ = ["Status", "app", "main"]
 
@@ -115,15 +117,11 @@ def _reported() -> Iterator[None]:
         yield
     except ProblemsError as error:
         _fail(str(error))
-    except Exception as error:
-        if type(error).__name__ != "ProgramError":
-            raise
+    except ProgramError as error:
         _fail(f"error: {error}")
 
 
 def _fail(message: str) -> None:
-    from rehearsal.texts import plain
-
     typer.echo(plain(message), err=True)
     raise typer.Exit(Status.WRONG)
 

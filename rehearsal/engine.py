@@ -23,19 +23,16 @@ from pulumi.runtime import settings as runtime_settings
 from pulumi.runtime.stack import run_in_stack
 
 from inference.problems import ProblemsError
-from rehearsal.monitor import Engine, EngineError, Monitor
+from rehearsal.errors import EngineError, ProgramError
+from rehearsal.monitor import Engine, Monitor
 from rehearsal.plan import Diagnostic, Plan, Step
 
-__all__ = ["ProgramError", "run"]
+__all__ = ["run"]
 
 _AMBIENT = ("CLOUDSDK_", "GCLOUD_", "GOOGLE_", "KUBECONFIG", "PULUMI_CONFIG", "PULUMI_K8S_")
 """Environment variables that the SDKs read; a plan must not depend on whose desk it is made at."""
 
-_OWN_ROOT = Path(__file__).resolve().parent.parent
-
-
-class ProgramError(Exception):
-    """The program failed. The message is for its author: a sentence, or a traceback where it is a bug."""
+_PACKAGE = Path(__file__).resolve().parent
 
 
 class _Inline(ThreadPoolExecutor):
@@ -156,14 +153,20 @@ def _explained(error: BaseException, program: Path) -> Exception:
         return known
     if known is not None:
         return ProgramError(str(known))
-    main = str(program / "__main__.py" if program.is_dir() else program)
+    return ProgramError(f"the program failed:\n{_trace(error, program if program.is_dir() else program.parent)}")
+
+
+def _trace(error: BaseException, folder: Path) -> str:
+    """Return the traceback from the program's first line on; only the message where it is all the SDK's own."""
     frames = traceback.extract_tb(error.__traceback__)
-    first = next((place for place, frame in enumerate(frames) if frame.filename == main), 0)
-    lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
-    if first:
-        listed = "".join(traceback.format_list(frames[first:]))
-        lines = ["Traceback (most recent call last):\n", listed, *traceback.format_exception_only(error)]
-    return ProgramError(f"the program failed:\n{''.join(lines).rstrip()}")
+    files = [Path(frame.filename) for frame in frames]
+    inside = [file.is_relative_to(folder) and not file.is_relative_to(_PACKAGE) for file in files]
+    ours = any(file.is_relative_to(_PACKAGE) and file.name != Path(__file__).name for file in files)
+    if not any(inside) and not ours:
+        return "".join(traceback.format_exception_only(error)).rstrip()
+    listed = traceback.format_list(frames[inside.index(True) if any(inside) else 0 :])
+    lines = ["Traceback (most recent call last):\n", *listed, *traceback.format_exception_only(error)]
+    return "".join(lines).rstrip()
 
 
 def _known(error: BaseException | None) -> BaseException | None:
@@ -196,7 +199,7 @@ def _surroundings(root: Path, folder: Path) -> Iterator[None]:
         sys.path[:] = path
         sys.argv = arguments
         os.environ.update(environment)
-        if folder.resolve() != _OWN_ROOT:
+        if folder.resolve() != _PACKAGE.parent:
             _forget(before, folder.resolve())
 
 

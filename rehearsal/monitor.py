@@ -19,16 +19,13 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from rehearsal import urns, wire
 from rehearsal.cloud import Asked, CloudError, model_of
+from rehearsal.errors import EngineError
 from rehearsal.plan import Diagnostic, Options, ResourceState, Timeouts, Wire
 from rehearsal.values import Secret
 
-__all__ = ["Engine", "EngineError", "Monitor"]
+__all__ = ["Engine", "Monitor"]
 
 _PROVIDER = "pulumi:providers:"
-
-
-class EngineError(Exception):
-    """The engine or a provider refuses what the program asks."""
 
 
 class _Unmocked(mocks.Mocks):

@@ -14,8 +14,9 @@ from inference.facts.machines import MACHINES
 from inference.facts.versions import GKE_MINIMUM, GkeVersion
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import NodePool
-from inference.rules.views.fabric import NetworkClaims, PodNetwork, host_of
+from inference.rules.views.fabric import NetworkClaims, PodNetwork
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.hosting import cluster_of
 from inference.rules.views.placement import Placement
 from inference.rules.views.rdma import NetworkedPod
 from inference.rules.views.stack import Stack
@@ -142,7 +143,7 @@ def objects_stay_apart(stack: Stack) -> Iterator[About]:
     for network in stack.each(PodNetwork):
         if not network.device:
             continue
-        host = host_of(stack, network.resource)
+        host = cluster_of(stack, network.resource)
         with_profile = next((s for s in automatic if host is None or s.cluster is None or s.cluster is host), None)
         if with_profile is not None:
             yield About(
@@ -163,7 +164,7 @@ def objects_stay_apart(stack: Stack) -> Iterator[About]:
     severity=Severity.HIGH,
 )
 def pod_goes_one_way(stack: Stack) -> Iterator[About]:
-    claims = stack.index(NetworkClaims)
+    claims = stack.view(NetworkClaims)
     fleet = stack.view(Fleet)
     for placement in stack.each(Placement):
         pod = placement.pod

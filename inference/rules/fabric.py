@@ -115,7 +115,7 @@ def network_has_custom_subnets(network: Network) -> Iterator[str]:
     covers=("RDMA-002",),
 )
 def subnet_lies_in_region(stack: Stack) -> Iterator[About]:
-    vpcs = stack.index(Vpcs)
+    vpcs = stack.view(Vpcs)
     for network in vpcs.networks:
         if not network.rdma or network.profile_zone is None:
             continue
@@ -141,7 +141,7 @@ def subnet_lies_in_region(stack: Stack) -> Iterator[About]:
     covers=("RDMA-004",),
 )
 def subnet_for_each_nic(stack: Stack) -> Iterator[About]:
-    vpcs = stack.index(Vpcs)
+    vpcs = stack.view(Vpcs)
     for network in vpcs.networks:
         if not network.rdma:
             continue
@@ -188,7 +188,7 @@ def _about_stack_type(subnet: Subnetwork) -> About:
     covers=("NET-008",),
 )
 def network_has_no_firewall(stack: Stack) -> Iterator[About]:
-    vpcs = stack.index(Vpcs)
+    vpcs = stack.view(Vpcs)
     for firewall in stack.each(Firewall):
         network = vpcs.vpc(firewall.resource, "network")
         if isinstance(network, Network) and network.rdma:

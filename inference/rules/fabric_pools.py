@@ -157,7 +157,7 @@ def pool_attaches_whole_fabric(pool: NodePool) -> Iterator[str]:
     covers=("RDMA-004",),
 )
 def pool_networks_are_of_their_kind(stack: Stack) -> Iterator[About]:
-    vpcs = stack.index(Vpcs)
+    vpcs = stack.view(Vpcs)
     for site in stack.view(Fleet).sites:
         attached = vpcs.attachments(site.pool)
         if not attached or site.pool.machine is None:
@@ -231,7 +231,7 @@ def _settled(attachment: Attachment) -> bool:
     severity=Severity.HIGH,
 )
 def pool_stands_in_zone(stack: Stack) -> Iterator[About]:
-    vpcs = stack.index(Vpcs)
+    vpcs = stack.view(Vpcs)
     for site in stack.view(Fleet).sites:
         networks = [a.declared for a in vpcs.attachments(site.pool) if a.declared is not None]
         zones = {network.profile_zone for network in networks if network.rdma and network.profile_zone}
@@ -269,7 +269,7 @@ def pool_stands_in_zone(stack: Stack) -> Iterator[About]:
     covers=("RDMA-019",),
 )
 def gpu_networks_have_mtu(stack: Stack) -> Iterator[About]:
-    vpcs = stack.index(Vpcs)
+    vpcs = stack.view(Vpcs)
     for site in stack.view(Fleet).sites:
         fabric = _fabric(site.pool)
         if fabric is None or fabric.nic_type != "GVNIC":

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from inference.facts.gke import DEVICE_MODES
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import Network
-from inference.rules.views.fabric import NETWORKING_GROUP, ParameterSet, PodNetwork, host_of, neighbors
+from inference.rules.views.fabric import NETWORKING_GROUP, ParameterSet, PodNetwork, neighbors
 from inference.rules.views.fleet import Fleet, Scope
+from inference.rules.views.hosting import cluster_of
 from inference.rules.views.resources import Resource, short_name
 from inference.rules.views.stack import Stack
 from inference.rules.views.vpc import Vpcs
@@ -135,7 +136,7 @@ def parameters_are_complete(parameters: ParameterSet) -> Iterator[str]:
     covers=("RDMA-017",),
 )
 def mode_fits_network(stack: Stack) -> Iterator[About]:
-    vpcs = stack.index(Vpcs)
+    vpcs = stack.view(Vpcs)
     for parameters in stack.each(ParameterSet):
         mode, vpc = parameters.device_mode, vpcs.vpc(parameters.resource, "spec", "vpc")
         if isinstance(vpc, Network) and vpc.props.known("networkProfile"):
@@ -235,7 +236,7 @@ def _type_mismatch(network: PodNetwork, parameters: ParameterSet) -> Iterator[Ab
     severity=Severity.HIGH,
 )
 def parameters_have_subnet(stack: Stack) -> Iterator[About]:
-    vpcs = stack.index(Vpcs)
+    vpcs = stack.view(Vpcs)
     fleet = stack.view(Fleet)
     first: dict[tuple[str, int], ParameterSet] = {}
     attached = {id(scope.cluster): _attached(scope) for scope in fleet.scopes if scope.cluster is not None}
@@ -244,7 +245,7 @@ def parameters_have_subnet(stack: Stack) -> Iterator[About]:
         if name is None or parameters.name == "default":
             continue
         name = short_name(name)
-        vpc, host = vpcs.vpc(resource, "spec", "vpc"), host_of(stack, resource)
+        vpc, host = vpcs.vpc(resource, "spec", "vpc"), cluster_of(stack, resource)
         for sentence in _misplaced(parameters, name, vpcs, vpc):
             yield About(resource, f"{parameters} {sentence}")
         if not parameters.device_mode:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from inference.facts.fabrics import FABRICS
-from inference.rules.views.cloud import Cluster
 from inference.rules.views.kubernetes import KubernetesObject, ObjectView
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
-__all__ = ["NETWORKING_GROUP", "NetworkClaims", "ParameterSet", "PodNetwork", "host_of", "neighbors"]
+__all__ = ["NETWORKING_GROUP", "NetworkClaims", "ParameterSet", "PodNetwork", "neighbors"]
 
 NETWORKING_GROUP = "networking.gke.io"
 CLAIM_GROUP = "resource.k8s.io"
@@ -76,26 +75,13 @@ class PodNetwork(ObjectView):
         return self.spec.text("parametersRef", "name")
 
 
-def host_of(stack: Stack, resource: Resource) -> Cluster | None:
-    """Return the cluster that a Kubernetes object belongs to: the only one, or the only one that it waits for."""
-    clusters = stack.index(_clusters)
-    if len(clusters) < 2:
-        return clusters[0] if clusters else None
-    reached = [cluster for cluster in clusters if stack.depends(resource, cluster.resource)]
-    return reached[0] if len(reached) == 1 else None
-
-
-def _clusters(stack: Stack) -> tuple[Cluster, ...]:
-    return tuple(stack.each(Cluster))
-
-
 def neighbors(one: Resource, other: Resource) -> bool:
     """Whether two Kubernetes objects go to the same cluster, as far as their providers tell."""
     return one.provider is None or other.provider is None or one.provider.urn == other.provider.urn
 
 
 class NetworkClaims:
-    """The claims for NICs of a program. Made once: ``stack.index(NetworkClaims)``."""
+    """The claims for NICs of a program. Made once: ``stack.view(NetworkClaims)``."""
 
     def __init__(self, stack: Stack) -> None:
         self._classes = {

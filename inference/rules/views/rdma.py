@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
-from inference.facts.gke import DEFAULT_INTERFACE_ANNOTATION, INTERFACES_ANNOTATION
+from inference.facts.gke import ACCELERATOR_LABEL, DEFAULT_INTERFACE_ANNOTATION, INTERFACES_ANNOTATION
+from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.resources import Resource
 
@@ -60,6 +61,12 @@ class NetworkedPod:
     def rdma(self) -> tuple[str, ...]:
         """Networks whose name says that they are RDMA devices."""
         return tuple(name for name in self.networks if _RDMA_NAME.search(name))
+
+    @cached_property
+    def accelerator(self) -> str | None:
+        """The one GPU type that its nodes must have, where it asks for one."""
+        placements = self.pod.object.resource.view(Placement.of)
+        return next((p.asks(ACCELERATOR_LABEL) for p in placements if p.pod is self.pod), None)
 
     @property
     def default_interface(self) -> str | None:

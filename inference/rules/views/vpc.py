@@ -68,7 +68,7 @@ def _agrees(props: Props, value: str, project: str | None) -> bool:
 
 
 class Vpcs:
-    """The networks and subnets of a program. Made once: ``stack.index(Vpcs)``."""
+    """The networks and subnets of a program. Made once: ``stack.view(Vpcs)``."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack

@@ -129,7 +129,7 @@ def group_container(changes: Changes | None = None, *, worker: bool = False) -> 
         "command": ["vllm", "serve", "meta-llama/Llama-3.1-405B-Instruct-FP8"],
         "args": [*sizes, *rank, *(["--headless"] if worker else ["--port=8000"])],
         "resources": eight,
-        "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],
+        "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}],  # noqa: S108 - of the container
         "startupProbe": {"failureThreshold": 180},
     }
     if worker:

@@ -1,0 +1,42 @@
+# Two commands matter: `make preview` and `make test`. Both set up .venv from PyPI on first use.
+PYTHON ?= python3
+STACK ?= dev
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: preview test lint types tests goldens clean
+
+preview: $(VENV)/.runtime ## Rehearse a stack: STACK=dev (default) or STACK=prod
+	@$(BIN)/python -m rehearsal preview --stack $(STACK)
+
+test: lint types tests ## Everything that CI checks
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.development
+	$(BIN)/mypy inference components policies rehearsal tests benchmarks __main__.py
+
+tests: $(VENV)/.development
+	$(BIN)/python -m pytest
+
+goldens: $(VENV)/.development ## Rewrite generated files; review the difference before you commit it
+	$(BIN)/python -m pytest --update-goldens
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with PYTHON=/path/to/python3"; exit 1; }
+	@echo "Setting up $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.development: requirements.txt requirements-dev.txt | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.runtime

@@ -1,0 +1,334 @@
+"""Node pools: what a pool must say so that its nodes come up with their accelerators, and survive the next upgrade.
+
+Machine, accelerator, driver and upgrade strategy are chosen in different fields and have to fit each other. Some
+misfits are refused by the API; the costly ones are not: a node without driver is Ready, is billed and offers no GPU,
+and an upgrade that wants a spare node waits for one that no reservation holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inference.facts.gke import GPU_DRIVER_VERSIONS
+from inference.facts.machines import ATTACHABLE, Machine
+from inference.rules.framework import About, Level, Severity, rule
+from inference.rules.views.cloud import Cluster, NodePool
+from inference.rules.views.drivers import installs_driver
+from inference.rules.views.fleet import Fleet
+from inference.rules.views.guards import ignores
+from inference.rules.views.stack import Stack
+from inference.rules.views.values import Props
+
+_GPUS = "https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"
+_TOOLKIT = "https://github.com/GoogleCloudPlatform/cluster-toolkit/tree/develop/modules/compute/gke-node-pool"
+_PROVIDER = "https://www.pulumi.com/registry/packages/gcp/api-docs/container/nodepool/"
+
+_SCARCE = frozenset({"a3-high", "a3-edge", "a3-mega", "a3-ultra", "a4", "a4x", "a4x-max"})
+
+_WITHOUT_MIG = frozenset(
+    {
+        "nvidia-tesla-t4",
+        "nvidia-tesla-v100",
+        "nvidia-tesla-p100",
+        "nvidia-tesla-p4",
+        "nvidia-l4",
+        "nvidia-gb200",
+        "nvidia-gb300",
+    }
+)
+"""GPUs that cannot be partitioned on GKE: the silicon cannot, or (GB200, GB300) its memory mode excludes it."""
+
+_SHARING = frozenset({"TIME_SHARING", "MPS"})
+_CLIENTS = range(2, 49)
+"""Containers that may share one GPU: https://cloud.google.com/kubernetes-engine/docs/how-to/timesharing-gpus"""
+
+_PODS_PER_NODE = range(8, 257)
+"""https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr"""
+
+
+# ---------------------------------------------------------------- machine, accelerator, driver
+
+
+@rule(
+    "nodepool-accelerator-fits-machine",
+    title="Accelerator type and count are those of the machine type",
+    breaks="GKE refuses the pool: 'accelerator not compatible with machine type', or 'invalid count'.",
+    fix="A2, A3, A4, G2 and G4 machines come with their GPUs: name exactly those. T4, V100, P100 and P4 go with N1 only.",
+    source="https://github.com/hashicorp/terraform-provider-google/issues/8765",
+    severity=Severity.HIGH,
+    covers=("NP-010",),
+    on=NodePool,
+)
+def accelerator_fits_machine(pool: NodePool) -> Iterator[str]:
+    declared = [(kind, count) for kind, count in pool.accelerators if kind]
+    for kind, count in declared:
+        if kind is None:
+            continue
+        if pool.tpu:
+            yield f"{pool} declares the GPU {kind} on the TPU machine {pool.machine_type}. Take guestAccelerators away."
+        elif pool.config.absent("machineType"):
+            yield (
+                f"{pool} declares the GPU {kind} and no machine type; GKE's default, e2-medium, takes no GPU. "
+                "Set machineType."
+            )
+        elif pool.machine is not None:
+            yield from _misfits(pool, pool.machine, kind, count)
+
+
+def _misfits(pool: NodePool, machine: Machine, kind: str, count: int | None) -> Iterator[str]:
+    if machine.accelerator is not None:
+        if kind != machine.accelerator:
+            yield (
+                f"{pool} declares the GPU {kind} on {machine.name}, which comes with {machine.accelerator}; GKE "
+                f"refuses the pool. Set type: {machine.accelerator}."
+            )
+        elif machine.gpus and count is not None and count != machine.gpus:
+            yield (
+                f"{pool} declares {count} x {kind} on {machine.name}, which has {machine.gpus}; GKE refuses the pool. "
+                f"Set count: {machine.gpus}, or choose the machine that has {count}."
+            )
+        return
+    offer = ATTACHABLE.get(kind) if machine.family == "n1" else None
+    if offer is None:
+        where = "N1 takes " + ", ".join(ATTACHABLE) if machine.family == "n1" else f"{machine.name} takes no GPU"
+        yield f"{pool} declares the GPU {kind} on {machine.name}, and {where}. Choose a machine that comes with {kind}."
+    elif count is not None and count not in offer.counts:
+        counts = " or ".join(map(str, offer.counts))
+        yield f"{pool} declares {count} x {kind}; a machine takes {counts} of them. Set count to one of these."
+    elif offer.max_vcpus and count in offer.max_vcpus and machine.vcpus > offer.max_vcpus[count]:
+        yield (
+            f"{pool} declares {count} x {kind} on {machine.name} with {machine.vcpus} vCPUs; so many GPUs go with at "
+            f"most {offer.max_vcpus[count]}. Take a smaller machine or more GPUs."
+        )
+
+
+@rule(
+    "nodepool-driver-is-installed",
+    title="Every GPU pool says which driver GKE installs, unless the program installs one itself",
+    breaks="The node is Ready and billed, and its allocatable nvidia.com/gpu is 0: pods stay Pending with 'Insufficient "
+    "nvidia.com/gpu'. Before GKE 1.30.1 nothing is installed when nothing is said; since then the DEFAULT driver, "
+    "which is older than what current CUDA 13 images need.",
+    fix="Set gpuDriverInstallationConfig.gpuDriverVersion to LATEST or DEFAULT, or deploy the driver DaemonSet or the "
+    "GPU Operator in the same program.",
+    source=_GPUS,
+    severity=Severity.HIGH,
+    covers=("NP-022",),
+)
+def driver_is_installed(stack: Stack) -> Iterator[About]:
+    found = [(site.pool, said) for site in stack.view(Fleet).sites for said in _driver(site.pool)]
+    if found and not stack.view(installs_driver):
+        yield from (About(pool.resource, said) for pool, said in found)
+
+
+def _driver(pool: NodePool) -> Iterator[str]:
+    remedy = "Set gpuDriverInstallationConfig.gpuDriverVersion: LATEST."
+    accelerators = pool.config.sections("guestAccelerators")
+    brings = pool.machine.gpus if pool.machine else 0
+    if not accelerators and brings and pool.config.absent("guestAccelerators"):
+        yield (
+            f"{pool} is of {pool.machine_type} with {brings} GPUs and has no guestAccelerators, so nothing says which "
+            f"driver GKE installs. Declare {brings} x {pool.gpu_type} with a gpuDriverVersion."
+        )
+    for accelerator in accelerators:
+        place = ("gpuDriverInstallationConfig", "gpuDriverVersion")
+        version, kind = accelerator.text(*place), accelerator.text("type")
+        if accelerator.integer("count") == 0 or not accelerator.known(*place):
+            continue
+        if version in {None, "GPU_DRIVER_VERSION_UNSPECIFIED"}:
+            yield (
+                f"{pool} does not say which driver GKE installs for {kind}; depending on its version GKE installs none, "
+                f"or one that current CUDA images find too old. {remedy}"
+            )
+        elif version == "INSTALLATION_DISABLED":
+            yield (
+                f"{pool} disables the driver installation for {kind}, and nothing in the program installs a driver; "
+                f"its nodes offer no nvidia.com/gpu. {remedy}"
+            )
+        elif version not in GPU_DRIVER_VERSIONS:
+            known = ", ".join(GPU_DRIVER_VERSIONS)
+            yield f'{pool} has the gpuDriverVersion "{version}", which GKE does not know. Write one of {known}.'
+
+
+@rule(
+    "nodepool-secure-boot-allows-driver",
+    title="Nodes whose driver is not GKE's own boot without secure boot",
+    breaks="The kernel refuses the unsigned driver modules: nodes come up, advertise no nvidia.com/gpu and are billed.",
+    fix="Set enableSecureBoot: false, or let GKE install the driver (LATEST or DEFAULT).",
+    source=f"{_TOOLKIT}/README.md",
+    severity=Severity.HIGH,
+    covers=("NP-021",),
+    on=NodePool,
+)
+def secure_boot_allows_driver(pool: NodePool) -> Iterator[str]:
+    accelerators = pool.config.sections("guestAccelerators")
+    disabled = any(
+        a.text("gpuDriverInstallationConfig", "gpuDriverVersion") == "INSTALLATION_DISABLED" for a in accelerators
+    )
+    if disabled and pool.config.flag("shieldedInstanceConfig", "enableSecureBoot") is True:
+        yield (
+            f"{pool} has secure boot on and leaves the GPU driver to somebody else (INSTALLATION_DISABLED), whose "
+            "kernel modules are not signed and will not load. Set enableSecureBoot: false, or gpuDriverVersion: LATEST."
+        )
+
+
+@rule(
+    "nodepool-gpu-sharing-is-possible",
+    title="GPUs are shared in a way that they support",
+    breaks="GKE refuses the pool, or its nodes offer no GPU.",
+    fix="TIME_SHARING or MPS with 2 to 48 clients; MIG partitions only on A100, H100, H200, B200 and RTX PRO 6000.",
+    source="https://cloud.google.com/kubernetes-engine/docs/concepts/timesharing-gpus",
+    severity=Severity.MEDIUM,
+    on=NodePool,
+)
+def gpu_sharing_is_possible(pool: NodePool) -> Iterator[str]:
+    for accelerator in pool.config.sections("guestAccelerators"):
+        kind, partition = accelerator.text("type"), accelerator.text("gpuPartitionSize")
+        if partition and kind in _WITHOUT_MIG:
+            yield f"{pool} partitions {kind} into {partition}, which it cannot do. Take gpuPartitionSize away."
+        yield from _sharing(pool, accelerator.section("gpuSharingConfig"))
+
+
+def _sharing(pool: NodePool, config: Props) -> Iterator[str]:
+    strategy, clients = config.text("gpuSharingStrategy"), config.integer("maxSharedClientsPerGpu")
+    if strategy is not None and strategy not in _SHARING:
+        yield f'{pool} shares GPUs by "{strategy}", which GKE does not know. Write TIME_SHARING or MPS.'
+    if clients is not None and clients not in _CLIENTS:
+        yield f"{pool} lets {clients} containers share a GPU; GKE allows 2 to 48. Set maxSharedClientsPerGpu."
+
+
+# ---------------------------------------------------------------- size
+
+
+@rule(
+    "nodepool-limits-agree",
+    title="The limits of the autoscaler agree with each other",
+    breaks="GKE refuses the pool.",
+    fix="Either minNodeCount and maxNodeCount (each zone) or totalMinNodeCount and totalMaxNodeCount (all zones), "
+    "minimum not above maximum, initialNodeCount not above it either.",
+    source=_PROVIDER,
+    severity=Severity.HIGH,
+    on=NodePool,
+)
+def limits_agree(pool: NodePool) -> Iterator[str]:
+    limits = pool.props.section("autoscaling")
+    initial = pool.props.integer("initialNodeCount")
+    for least, most in (("minNodeCount", "maxNodeCount"), ("totalMinNodeCount", "totalMaxNodeCount")):
+        low, high = limits.integer(least), limits.integer(most)
+        if low is not None and high is not None and low > high:
+            yield f"{pool} scales from {least} {low} to {most} {high}; GKE refuses that. Make {most} at least {low}."
+        if initial is not None and high and initial > high:
+            yield (
+                f"{pool} starts with initialNodeCount {initial} and may have {most} {high}. "
+                f"Set initialNodeCount to at most {high}."
+            )
+    mixed = [key for key in ("minNodeCount", "maxNodeCount") if limits.integer(key)]
+    total = [key for key in ("totalMinNodeCount", "totalMaxNodeCount") if limits.integer(key)]
+    if mixed and total:
+        yield (
+            f"{pool} sets {' and '.join(mixed)} for each zone together with {' and '.join(total)} for all; GKE takes "
+            "one kind. Take either kind away."
+        )
+
+
+@rule(
+    "nodepool-size-has-one-owner",
+    title="The size of a pool is set by nodeCount, or by the autoscaler from initialNodeCount, not by both",
+    breaks="Every update puts the pool back to nodeCount and takes nodes from under running pods; nodeCount together "
+    "with initialNodeCount is refused by the provider.",
+    fix="With autoscaling, leave nodeCount out and use initialNodeCount.",
+    source=_PROVIDER,
+    severity=Severity.HIGH,
+    on=NodePool,
+)
+def size_has_one_owner(pool: NodePool) -> Iterator[str]:
+    count = pool.props.integer("nodeCount")
+    if count is None or pool.flex_start or pool.queued:
+        return
+    if pool.props.section("autoscaling") and not ignores(pool.resource, "nodeCount"):
+        yield (
+            f"{pool} has nodeCount {count} and autoscaling; each update resizes it to {count} under running pods. "
+            f"Write initialNodeCount: {count} in place of nodeCount."
+        )
+    if pool.props.integer("initialNodeCount") is not None:
+        yield f"{pool} has both nodeCount and initialNodeCount, which the provider refuses. Keep one of them."
+
+
+@rule(
+    "nodepool-max-pods-is-possible",
+    title="A node is planned for 8 to 256 pods",
+    breaks="GKE refuses the pool or cluster; with fewer than about 16, system pods leave no place for the workload.",
+    fix="Set maxPodsPerNode between 8 and 256, or leave it out for 110.",
+    source="https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr",
+    severity=Severity.MEDIUM,
+    on=NodePool,
+)
+def max_pods_is_possible(pool: NodePool) -> Iterator[str]:
+    count = pool.props.integer("maxPodsPerNode")
+    if count is not None and count not in _PODS_PER_NODE:
+        yield f"{pool} plans for {count} pods a node; GKE allows 8 to 256. Set maxPodsPerNode, for example 110."
+
+
+@rule(
+    "nodepool-cluster-max-pods-is-possible",
+    title="The default of a cluster is 8 to 256 pods a node",
+    breaks="GKE refuses the cluster.",
+    fix="Set defaultMaxPodsPerNode between 8 and 256, or leave it out for 110.",
+    source="https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr",
+    severity=Severity.MEDIUM,
+    on=Cluster,
+)
+def cluster_max_pods_is_possible(cluster: Cluster) -> Iterator[str]:
+    count = cluster.props.integer("defaultMaxPodsPerNode")
+    if count is not None and count not in _PODS_PER_NODE:
+        yield f"{cluster} plans for {count} pods a node; GKE allows 8 to 256. Set defaultMaxPodsPerNode."
+
+
+# ---------------------------------------------------------------- upgrades
+
+
+@rule(
+    "nodepool-upgrade-is-possible",
+    title="An upgrade may take a node away or add one",
+    breaks="GKE refuses the pool: with maxSurge 0 and maxUnavailable 0 no node could ever be upgraded.",
+    fix="maxSurge: 0 and maxUnavailable: 1 for accelerators; maxSurge: 1 and maxUnavailable: 0 for CPU nodes.",
+    source=_TOOLKIT,
+    severity=Severity.HIGH,
+    covers=("NP-019",),
+    on=NodePool,
+)
+def upgrade_is_possible(pool: NodePool) -> Iterator[str]:
+    settings = pool.props.section("upgradeSettings")
+    if settings.text("strategy") == "BLUE_GREEN" or settings.integer("maxSurge") != 0:
+        return
+    if settings.integer("maxUnavailable") == 0 or settings.absent("maxUnavailable"):
+        yield f"{pool} has maxSurge 0 and maxUnavailable 0, so no node could be upgraded. Set maxUnavailable: 1."
+
+
+@rule(
+    "nodepool-upgrade-needs-no-spare",
+    title="Accelerator nodes of a fixed reservation are upgraded in place",
+    breaks="The upgrade waits for a surge node that no reservation holds and no zone sells: the cluster is stuck in the "
+    "middle of an upgrade; or an accelerator node more is billed.",
+    fix="upgradeSettings: strategy SURGE, maxSurge 0, maxUnavailable 1.",
+    source=_TOOLKIT,
+    severity=Severity.HIGH,
+    level=Level.ADVISORY,
+    covers=("NP-019",),
+    on=NodePool,
+)
+def upgrade_needs_no_spare(pool: NodePool) -> Iterator[str]:
+    if not (pool.gpu or pool.tpu) or not pool.props.known("upgradeSettings"):
+        return
+    fixed = pool.reservation_type in {"SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"}
+    scarce = pool.tpu or (pool.machine is not None and pool.machine.family in _SCARCE)
+    settings = pool.props.section("upgradeSettings")
+    surge = settings.integer("maxSurge")
+    remedy = "Set upgradeSettings to strategy SURGE with maxSurge: 0 and maxUnavailable: 1."
+    if settings.text("strategy") == "BLUE_GREEN":
+        if fixed or (scarce and not pool.flex_start and not pool.queued):
+            held = "come from a reservation" if fixed else f"are {pool.machine_type}"
+            yield f"{pool} is upgraded blue-green and needs a second set of nodes, which {held}. {remedy}"
+    elif fixed and surge:
+        yield f"{pool} is upgraded with {surge} spare node{'s' if surge > 1 else ''} beyond its reservation. {remedy}"
+    elif fixed and settings.absent("maxSurge") and settings.absent("maxUnavailable"):
+        yield f"{pool} leaves its upgrades to GKE's default of one spare node, which its reservation lacks. {remedy}"
