@@ -46,8 +46,15 @@ def dumps(plan: Plan, diff: Diff | None = None) -> str:
 
 
 def _diagnostic(plan: Plan, diagnostic: Diagnostic) -> Mapping[str, str]:
-    text = {"message": plan.blind(diagnostic.message), "severity": diagnostic.severity}
+    prefix = "" if diagnostic.severity == "info" else f"{diagnostic.severity}: "
+    text = {"message": f"{prefix}{plan.blind(diagnostic.message)}\n", "severity": diagnostic.severity}
     return {"urn": diagnostic.urn, **text} if diagnostic.urn else text
+
+
+def _diagnosed(raw: Mapping[str, Any]) -> Diagnostic:
+    severity = str(raw.get("severity", "info"))
+    message = str(raw.get("message", "")).removesuffix("\n").removeprefix(f"{severity}: ")
+    return Diagnostic(severity, message, str(raw.get("urn", "")))
 
 
 def _step(op: str, state: ResourceState) -> dict[str, object]:
@@ -77,7 +84,7 @@ def _changed(change: Change) -> dict[str, object]:
 def _state(state: ResourceState) -> Mapping[str, object]:
     options = state.options
     timeouts = {
-        name: value
+        name: int(value) if value.is_integer() else value
         for name, value in (
             ("create", options.timeouts.create),
             ("update", options.timeouts.update),
@@ -187,10 +194,7 @@ def _plan(raw: Any, source: str) -> Plan:
     return Plan(
         steps=steps,
         config={str(key): str(value) for key, value in (raw.get("config") or {}).items()},
-        diagnostics=tuple(
-            Diagnostic(str(entry.get("severity", "info")), str(entry.get("message", "")), str(entry.get("urn", "")))
-            for entry in raw.get("diagnostics") or []
-        ),
+        diagnostics=tuple(_diagnosed(entry) for entry in raw.get("diagnostics") or []),
         duration=int(raw.get("duration", 0)),
     )
 

@@ -86,7 +86,7 @@ def run(
             _run, program, project, stack, config, secret_keys, monitor, engine, root, preview
         )
     if said := output.getvalue():
-        engine.diagnostics.append(Diagnostic("info", said))
+        engine.diagnostics.append(Diagnostic("info", said.rstrip("\n")))
     states = monitor.states((root or folder).resolve())
     return Plan(
         steps=tuple(Step("read" if state.external else "create", state) for state in states),

@@ -21,9 +21,9 @@ __all__ = ["Diagnostic", "Options", "Plan", "ResourceState", "Step", "Timeouts",
 class Timeouts:
     """How long the engine waits for an operation, seconds; 0 for the provider's own."""
 
-    create: float = 0
-    update: float = 0
-    delete: float = 0
+    create: float = 0.0
+    update: float = 0.0
+    delete: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

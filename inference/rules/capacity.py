@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from inference.facts.gke import FLEX_START_COMPACT_PREFIXES, FLEX_START_MAX_RUN_S, NVLINK_DOMAIN_NODES
 from inference.facts.tpus import generation_of_machine
 from inference.rules.framework import About, Level, Severity, rule
-from inference.rules.views.buying import first_nodes, plainly_on_demand, reserving
+from inference.rules.views.buying import first_nodes, plainly_on_demand, reserving, scarce
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet
 from inference.rules.views.stack import Stack
@@ -22,9 +22,6 @@ from inference.rules.views.stack import Stack
 _TOOLKIT = "https://github.com/GoogleCloudPlatform/cluster-toolkit/blob/develop/modules/compute/gke-node-pool/main.tf"
 _DWS = "https://cloud.google.com/kubernetes-engine/docs/concepts/dws"
 _GPUS = "https://cloud.google.com/compute/docs/gpus"
-
-_SCARCE = frozenset({"a3-high", "a3-edge", "a3-mega", "a3-ultra", "a4", "a4x", "a4x-max"})
-"""Machine families that are seldom there when they are asked for: H100 and newer."""
 
 _NVLINK = frozenset({"a4x", "a4x-max"})
 
@@ -200,9 +197,8 @@ def machine_has_source(pool: NodePool) -> Iterator[str]:
 def scarce_pool_starts_empty(pool: NodePool) -> Iterator[str]:
     if pool.machine is not None and not pool.machine.on_demand:
         return
-    scarce = pool.tpu or (pool.machine is not None and pool.machine.family in _SCARCE)
     count = first_nodes(pool)
-    if scarce and count and plainly_on_demand(pool):
+    if scarce(pool) and count and plainly_on_demand(pool):
         yield (
             f"{pool} starts at {count} node{'s' if count > 1 else ''} of {pool.machine_type} on demand; a stockout "
             "then fails the update and leaves the pool in an error state. Name a reservation, flexStart, "

@@ -101,17 +101,12 @@ class Rule:
         """Whether the rule needs the whole stack."""
         return self.subject is None
 
-    def judge(self, subject: Any, configuration: Mapping[str, Any] | None = None) -> Iterator[Any]:
-        """Yield what ``check`` yields, with the parameters of the configuration.
-
-        Raises:
-            ValueError: the configuration names a parameter that the rule does not have.
-
-        """
+    def judge(self, subject: Any, parameters: Any = None) -> Iterator[Any]:
+        """Yield what ``check`` yields, with the parameters that ``configured`` made, or else the defaults."""
         if self.parameters is None:
             yield from self.check(subject)
         else:
-            yield from self.check(subject, self.configured(configuration or {}))
+            yield from self.check(subject, self.parameters() if parameters is None else parameters)
 
     def configured(self, configuration: Mapping[str, Any]) -> Any:
         """Return the parameters, defaults filled in.

@@ -27,11 +27,16 @@ class Broken:
 
 
 class Judge:
-    """Rules with their configuration, ready to be applied."""
+    """Rules with their configuration, ready to be applied.
+
+    Raises:
+        ValueError: the configuration names a parameter that a rule does not have.
+    """
 
     def __init__(self, rules: Iterable[Rule], configuration: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-        self._configuration = configuration or {}
+        given = configuration or {}
         self._rules = tuple(rules)
+        self._parameters = {r.name: r.configured(given.get(r.name, {})) for r in self._rules if r.parameters}
         self._stack_rules = tuple(rule for rule in self._rules if rule.about_stack)
         self._for_type: dict[str, tuple[Rule, ...]] = {}
 
@@ -59,7 +64,7 @@ class Judge:
             found = [
                 Finding(rule, resource.urn, sentence)
                 for subject in resource.view(rule.subject.of)
-                for sentence in rule.judge(subject, self._configuration.get(rule.name))
+                for sentence in rule.judge(subject, self._parameters.get(rule.name))
             ]
         except Exception as error:  # noqa: BLE001 - a rule's failure is its own finding
             yield _broken(rule, resource.urn, error)
@@ -70,7 +75,7 @@ class Judge:
         try:
             found = [
                 Finding(rule, about.resource.urn, about.message)
-                for about in rule.judge(stack, self._configuration.get(rule.name))
+                for about in rule.judge(stack, self._parameters.get(rule.name))
                 if isinstance(about, About)
             ]
         except Exception as error:  # noqa: BLE001 - a rule's failure is its own finding

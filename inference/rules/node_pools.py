@@ -12,18 +12,18 @@ from collections.abc import Iterator
 from inference.facts.gke import GPU_DRIVER_VERSIONS
 from inference.facts.machines import ATTACHABLE, Machine
 from inference.rules.framework import About, Level, Severity, rule
+from inference.rules.views.buying import scarce
 from inference.rules.views.cloud import Cluster, NodePool
 from inference.rules.views.drivers import installs_driver
 from inference.rules.views.fleet import Fleet
 from inference.rules.views.guards import ignores
+from inference.rules.views.installers import installed
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
 _GPUS = "https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"
 _TOOLKIT = "https://github.com/GoogleCloudPlatform/cluster-toolkit/tree/develop/modules/compute/gke-node-pool"
 _PROVIDER = "https://www.pulumi.com/registry/packages/gcp/api-docs/container/nodepool/"
-
-_SCARCE = frozenset({"a3-high", "a3-edge", "a3-mega", "a3-ultra", "a4", "a4x", "a4x-max"})
 
 _WITHOUT_MIG = frozenset(
     {
@@ -37,6 +37,8 @@ _WITHOUT_MIG = frozenset(
     }
 )
 """GPUs that cannot be partitioned on GKE: the silicon cannot, or (GB200, GB300) its memory mode excludes it."""
+
+_SET_DRIVER = "Set gpuDriverInstallationConfig.gpuDriverVersion: LATEST."
 
 _SHARING = frozenset({"TIME_SHARING", "MPS"})
 _CLIENTS = range(2, 49)
@@ -53,7 +55,7 @@ _PODS_PER_NODE = range(8, 257)
     "nodepool-accelerator-fits-machine",
     title="Accelerator type and count are those of the machine type",
     breaks="GKE refuses the pool: 'accelerator not compatible with machine type', or 'invalid count'.",
-    fix="A2, A3, A4, G2 and G4 machines come with their GPUs: name exactly those. T4, V100, P100 and P4 go with N1 only.",
+    fix="A2, A3, A4, G2 and G4 machines come with their GPUs: name exactly those. T4, V100, P100 and P4 go with N1.",
     source="https://github.com/hashicorp/terraform-provider-google/issues/8765",
     severity=Severity.HIGH,
     covers=("NP-010",),
@@ -95,19 +97,19 @@ def _misfits(pool: NodePool, machine: Machine, kind: str, count: int | None) -> 
     elif count is not None and count not in offer.counts:
         counts = " or ".join(map(str, offer.counts))
         yield f"{pool} declares {count} x {kind}; a machine takes {counts} of them. Set count to one of these."
-    elif offer.max_vcpus and count in offer.max_vcpus and machine.vcpus > offer.max_vcpus[count]:
+    elif offer.max_vcpus and machine.vcpus > (most := offer.max_vcpus.get(count or 0, machine.vcpus)):
         yield (
             f"{pool} declares {count} x {kind} on {machine.name} with {machine.vcpus} vCPUs; so many GPUs go with at "
-            f"most {offer.max_vcpus[count]}. Take a smaller machine or more GPUs."
+            f"most {most}. Take a smaller machine or more GPUs."
         )
 
 
 @rule(
     "nodepool-driver-is-installed",
     title="Every GPU pool says which driver GKE installs, unless the program installs one itself",
-    breaks="The node is Ready and billed, and its allocatable nvidia.com/gpu is 0: pods stay Pending with 'Insufficient "
-    "nvidia.com/gpu'. Before GKE 1.30.1 nothing is installed when nothing is said; since then the DEFAULT driver, "
-    "which is older than what current CUDA 13 images need.",
+    breaks="The node is Ready and billed, and its allocatable nvidia.com/gpu is 0: pods stay Pending with "
+    "'Insufficient nvidia.com/gpu'. Before GKE 1.30.1 nothing is installed when nothing is said; since then the "
+    "DEFAULT driver, which is older than what current CUDA 13 images need.",
     fix="Set gpuDriverInstallationConfig.gpuDriverVersion to LATEST or DEFAULT, or deploy the driver DaemonSet or the "
     "GPU Operator in the same program.",
     source=_GPUS,
@@ -115,38 +117,47 @@ def _misfits(pool: NodePool, machine: Machine, kind: str, count: int | None) -> 
     covers=("NP-022",),
 )
 def driver_is_installed(stack: Stack) -> Iterator[About]:
-    found = [(site.pool, said) for site in stack.view(Fleet).sites for said in _driver(site.pool)]
-    if found and not stack.view(installs_driver):
-        yield from (About(pool.resource, said) for pool, said in found)
+    pools = [site.pool for site in stack.view(Fleet).sites if site.pool.gpu]
+    if not pools or stack.view(installs_driver):
+        return
+    for pool in pools:
+        yield from (About(pool.resource, said) for said in _unsaid(pool))
+        if not installed(stack).hidden:
+            yield from (About(pool.resource, said) for said in _disabled(pool))
 
 
-def _driver(pool: NodePool) -> Iterator[str]:
-    remedy = "Set gpuDriverInstallationConfig.gpuDriverVersion: LATEST."
-    accelerators = pool.config.sections("guestAccelerators")
-    brings = pool.machine.gpus if pool.machine else 0
-    if not accelerators and brings and pool.config.absent("guestAccelerators"):
+def _drivers(pool: NodePool) -> Iterator[tuple[str, str | None]]:
+    """Yield GPU type and driver version of every accelerator block that tells."""
+    place = ("gpuDriverInstallationConfig", "gpuDriverVersion")
+    for accelerator in pool.config.sections("guestAccelerators"):
+        if accelerator.integer("count") != 0 and accelerator.known(*place):
+            yield accelerator.text("type") or "its GPUs", accelerator.text(*place)
+
+
+def _unsaid(pool: NodePool) -> Iterator[str]:
+    if pool.config.absent("guestAccelerators") or pool.config.size("guestAccelerators") == 0:
         yield (
-            f"{pool} is of {pool.machine_type} with {brings} GPUs and has no guestAccelerators, so nothing says which "
-            f"driver GKE installs. Declare {brings} x {pool.gpu_type} with a gpuDriverVersion."
+            f"{pool} is of {pool.machine_type} with {pool.gpus_per_node} GPUs and has no guestAccelerators, so nothing "
+            f"says which driver GKE installs. Declare {pool.gpus_per_node} x {pool.gpu_type} with a gpuDriverVersion."
         )
-    for accelerator in accelerators:
-        place = ("gpuDriverInstallationConfig", "gpuDriverVersion")
-        version, kind = accelerator.text(*place), accelerator.text("type")
-        if accelerator.integer("count") == 0 or not accelerator.known(*place):
-            continue
+    for kind, version in _drivers(pool):
         if version in {None, "GPU_DRIVER_VERSION_UNSPECIFIED"}:
             yield (
-                f"{pool} does not say which driver GKE installs for {kind}; depending on its version GKE installs none, "
-                f"or one that current CUDA images find too old. {remedy}"
-            )
-        elif version == "INSTALLATION_DISABLED":
-            yield (
-                f"{pool} disables the driver installation for {kind}, and nothing in the program installs a driver; "
-                f"its nodes offer no nvidia.com/gpu. {remedy}"
+                f"{pool} does not say which driver GKE installs for {kind}; by its version GKE installs none, or one "
+                f"that current CUDA images find too old. {_SET_DRIVER}"
             )
         elif version not in GPU_DRIVER_VERSIONS:
             known = ", ".join(GPU_DRIVER_VERSIONS)
             yield f'{pool} has the gpuDriverVersion "{version}", which GKE does not know. Write one of {known}.'
+
+
+def _disabled(pool: NodePool) -> Iterator[str]:
+    for kind, version in _drivers(pool):
+        if version == "INSTALLATION_DISABLED":
+            yield (
+                f"{pool} disables the driver installation for {kind}, and nothing in the program installs a driver; "
+                f"its nodes offer no nvidia.com/gpu. {_SET_DRIVER}"
+            )
 
 
 @rule(
@@ -256,7 +267,7 @@ def size_has_one_owner(pool: NodePool) -> Iterator[str]:
 @rule(
     "nodepool-max-pods-is-possible",
     title="A node is planned for 8 to 256 pods",
-    breaks="GKE refuses the pool or cluster; with fewer than about 16, system pods leave no place for the workload.",
+    breaks="GKE refuses the pool.",
     fix="Set maxPodsPerNode between 8 and 256, or leave it out for 110.",
     source="https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr",
     severity=Severity.MEDIUM,
@@ -307,8 +318,8 @@ def upgrade_is_possible(pool: NodePool) -> Iterator[str]:
 @rule(
     "nodepool-upgrade-needs-no-spare",
     title="Accelerator nodes of a fixed reservation are upgraded in place",
-    breaks="The upgrade waits for a surge node that no reservation holds and no zone sells: the cluster is stuck in the "
-    "middle of an upgrade; or an accelerator node more is billed.",
+    breaks="The upgrade waits for a surge node that no reservation holds and no zone sells: the cluster is stuck in "
+    "the middle of an upgrade; or an accelerator node more is billed.",
     fix="upgradeSettings: strategy SURGE, maxSurge 0, maxUnavailable 1.",
     source=_TOOLKIT,
     severity=Severity.HIGH,
@@ -320,12 +331,11 @@ def upgrade_needs_no_spare(pool: NodePool) -> Iterator[str]:
     if not (pool.gpu or pool.tpu) or not pool.props.known("upgradeSettings"):
         return
     fixed = pool.reservation_type in {"SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"}
-    scarce = pool.tpu or (pool.machine is not None and pool.machine.family in _SCARCE)
     settings = pool.props.section("upgradeSettings")
     surge = settings.integer("maxSurge")
     remedy = "Set upgradeSettings to strategy SURGE with maxSurge: 0 and maxUnavailable: 1."
     if settings.text("strategy") == "BLUE_GREEN":
-        if fixed or (scarce and not pool.flex_start and not pool.queued):
+        if fixed or (scarce(pool) and not pool.flex_start and not pool.queued):
             held = "come from a reservation" if fixed else f"are {pool.machine_type}"
             yield f"{pool} is upgraded blue-green and needs a second set of nodes, which {held}. {remedy}"
     elif fixed and surge:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from inference.rules.views.cloud import NodePool
 
-__all__ = ["RESERVING", "first_nodes", "first_nodes_of_zone", "plainly_on_demand", "reserving"]
+__all__ = ["RESERVING", "first_nodes", "first_nodes_of_zone", "plainly_on_demand", "reserving", "scarce"]
 
 RESERVING = frozenset({"ANY_RESERVATION", "SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"})
 """Reservation affinities that look for reserved capacity."""
+
+
+_SCARCE = frozenset({"a3-high", "a3-edge", "a3-mega", "a3-ultra", "a4", "a4x", "a4x-max"})
+"""Machine families that are seldom there when they are asked for: H100 and newer."""
+
+
+def scarce(pool: NodePool) -> bool:
+    """Whether the nodes are TPUs or carry an H100 or newer."""
+    return pool.tpu or (pool.machine is not None and pool.machine.family in _SCARCE)
 
 
 def reserving(pool: NodePool) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import yaml
 
-from inference.facts.endpoint_picker import EXPERIMENTAL_FLAG, EXT_PROC_PORT, KIND
+from inference.facts.endpoint_picker import CONFIG_KIND, EXPERIMENTAL_FLAG, PORTS
 from inference.rules.views.gateway import KSERVE_GROUP
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.kubernetes import KubernetesObject
@@ -103,7 +103,7 @@ class Picker:
     @property
     def ext_proc_port(self) -> int | None:
         """Port on which the load balancer calls it."""
-        return self.port("grpc-port", EXT_PROC_PORT)
+        return self.port("grpc-port", PORTS["ext_proc"])
 
     @property
     def experimental(self) -> bool:
@@ -193,9 +193,8 @@ class PickerConfiguration:
         elif isinstance(inline, str):
             yield from cls._of_text(thing.resource, label, inline, build, None)
         for container in containers:
-            text = _flags(list(container.command)).get("config-text")
-            if text:
-                yield from cls._of_text(thing.resource, label, text, build, None)
+            if written := _flags(list(container.command)).get("config-text"):
+                yield from cls._of_text(thing.resource, label, written, build, None)
 
     @classmethod
     def _of_text(
@@ -207,7 +206,7 @@ class PickerConfiguration:
         experimental: bool | None,  # noqa: FBT001 - three answers, not a switch
         key: str = "",
     ) -> Iterator[Self]:
-        if KIND not in text and not ("schedulingProfiles" in text and "plugins" in text):
+        if CONFIG_KIND not in text and not ("schedulingProfiles" in text and "plugins" in text):
             return
         document, error = _read(text)
         yield cls(resource, label, document, error, build, experimental, key)

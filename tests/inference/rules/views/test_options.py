@@ -117,7 +117,7 @@ def test_a_value_that_cannot_be_known_is_given_and_has_no_value(line: str) -> No
 
 
 @pytest.mark.parametrize(
-    "line", ["m $EXTRA", 'm "$@"', "m $(cat args)", "$ARGS --port 1", "--config f.yaml", "m --$X 1"]
+    "line", ["m $EXTRA", 'm "$(args)"', "m $(cat args)", "$ARGS --port 1", "--config f.yaml", "m --$X 1"]
 )
 def test_words_that_may_be_options_make_the_list_incomplete(line: str) -> None:
     read = options(line)
