@@ -96,7 +96,7 @@ def replay(record: Path) -> None:
             kind = pulumi.CustomResource if state["custom"] else pulumi.ComponentResource
             made[state["urn"]] = kind(state["type"], name, inputs, options)
 
-    pulumi.runtime.test(program)()
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call] # the SDK has no types here
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
-from rehearsal import urns, wire
+from rehearsal import registrations, urns, wire
 from rehearsal.cloud import Asked, CloudError, model_of
 from rehearsal.errors import EngineError
-from rehearsal.plan import Diagnostic, Options, ResourceState, Timeouts, Wire
+from rehearsal.plan import Diagnostic, ResourceState
+from rehearsal.registrations import Kept
 from rehearsal.values import Secret
 
 __all__ = ["Engine", "Monitor"]
@@ -38,21 +38,6 @@ class _Unmocked(mocks.Mocks):
         raise NotImplementedError(args.typ)
 
 
-@dataclass(slots=True)
-class _Kept:
-    """A resource as registered; outputs may follow."""
-
-    request: Any
-    urn: str
-    id: str
-    provider: str
-    inputs: Mapping[str, object]
-    wire_inputs: Struct
-    outputs: Mapping[str, object] = field(default_factory=dict)
-    wire_outputs: Struct = field(default_factory=Struct)
-    external: bool = False
-
-
 class Monitor(mocks.MockMonitor):
     """The SDK's mock monitor, with the engine's names, references and checks, that keeps every request."""
 
@@ -62,7 +47,7 @@ class Monitor(mocks.MockMonitor):
         self._stack = stack
         self._config = config
         self._preview = preview
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, Kept] = {}
         self._transforms = 0
         self.on_registration: Callable[[int], None] = lambda _: None
         """Called with the number of resources after each registration."""
@@ -70,8 +55,9 @@ class Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
         token, name = request.type, request.name
         urn = self._urn(request.parent, token, name)
+        registrations.timeouts(request)
         if token == urns.STACK:
-            self._keep(_Kept(request, urn, "", "", {}, Struct()))
+            self._keep(Kept(request, urn, "", "", {}, Struct()))
             return resource_pb2.RegisterResourceResponse(urn=urn)
         if request.remote:
             raise EngineError(
@@ -87,7 +73,7 @@ class Monitor(mocks.MockMonitor):
         if request.custom and not provider and not token.startswith("pulumi:"):
             provider = self._default_provider(token, request.version)
         if not request.custom:
-            self._keep(_Kept(request, urn, "", "", inputs, request.object))
+            self._keep(Kept(request, urn, "", "", inputs, request.object))
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
         return self._create(request, urn, provider, inputs)
 
@@ -106,7 +92,7 @@ class Monitor(mocks.MockMonitor):
             wire.encode_into(wired, added)
             asked = Asked(urn, inputs, asked.configuration)
         visible = {key: value for key, value in inputs.items() if not key.startswith("__")}
-        kept = _Kept(request, urn, "", provider, inputs, wired, visible, wire.without_internals(wired))
+        kept = Kept(request, urn, "", provider, inputs, wired, visible, wire.without_internals(wired))
         if not self._preview:
             if package:
                 created = model.create(asked)
@@ -118,7 +104,7 @@ class Monitor(mocks.MockMonitor):
         return resource_pb2.RegisterResourceResponse(urn=urn, id=kept.id, object=kept.wire_outputs)
 
     @staticmethod
-    def _compute(kept: _Kept, computed: Mapping[str, object], secret: Iterable[str]) -> None:
+    def _compute(kept: Kept, computed: Mapping[str, object], secret: Iterable[str]) -> None:
         """Complete the outputs; what was asked for in secret stays so."""
         changed = {
             key: Secret(value) if isinstance(kept.inputs.get(key), Secret) and not isinstance(value, Secret) else value
@@ -134,7 +120,7 @@ class Monitor(mocks.MockMonitor):
         wire.encode_into(completed, changed)
         kept.wire_outputs = completed
 
-    def _keep(self, kept: _Kept) -> None:
+    def _keep(self, kept: Kept) -> None:
         if kept.urn in self._kept:
             raise EngineError(f"Duplicate resource URN '{kept.urn}'; try giving it a unique name")
         self._kept[kept.urn] = kept
@@ -167,7 +153,7 @@ class Monitor(mocks.MockMonitor):
             request = resource_pb2.RegisterResourceRequest(type=_PROVIDER + package, name=name, custom=True)
             struct = wire.encode(inputs)
             identity = "" if self._preview else str(uuid.uuid5(uuid.NAMESPACE_URL, urn))
-            self._keep(_Kept(request, urn, identity, "", inputs, struct, inputs, struct))
+            self._keep(Kept(request, urn, identity, "", inputs, struct, inputs, struct))
         return f"{urn}::{self._kept[urn].id}"
 
     @property
@@ -192,7 +178,7 @@ class Monitor(mocks.MockMonitor):
         package = request.type.partition(":")[0]
         created = model_of(package).create(Asked(urn, inputs, self._configuration(provider)))
         wired = request.properties
-        kept = _Kept(request, urn, request.id, provider, inputs, wired, inputs, wired, external=True)
+        kept = Kept(request, urn, request.id, provider, inputs, wired, inputs, wired, external=True)
         self._compute(kept, created.computed, request.additionalSecretOutputs)
         self._keep(kept)
         return resource_pb2.ReadResourceResponse(urn=urn, properties=kept.wire_outputs)
@@ -208,7 +194,9 @@ class Monitor(mocks.MockMonitor):
                 answer = model_of(package).invoke(request.tok, arguments, self._configuration(provider))
             except CloudError as error:
                 raise EngineError(str(error)) from None
-        return resource_pb2.ResourceInvokeResponse(**{"return": wire.encode(answer)})
+        response = resource_pb2.ResourceInvokeResponse()
+        wire.encode_into(getattr(response, "return"), answer)
+        return response
 
     def _registered(self, urn: str) -> Mapping[str, object]:
         if urn not in self._kept:
@@ -225,7 +213,7 @@ class Monitor(mocks.MockMonitor):
 
     def states(self, root: Path) -> tuple[ResourceState, ...]:
         """Return every resource in the order of registration, places in the program relative to its root."""
-        return tuple(_state(kept, root) for kept in self._kept.values())
+        return tuple(registrations.to_state(kept, root) for kept in self._kept.values())
 
     def remarks(self) -> tuple[Diagnostic, ...]:
         """Return what the rehearsal did not do."""
@@ -233,103 +221,6 @@ class Monitor(mocks.MockMonitor):
             return ()
         message = f"{self._transforms} transforms were registered; the rehearsal does not run transforms"
         return (Diagnostic("warning", message),)
-
-
-def _state(kept: _Kept, root: Path) -> ResourceState:
-    request = kept.request
-    if kept.external:
-        return ResourceState(
-            urn=kept.urn,
-            custom=True,
-            id=kept.id,
-            inputs=kept.inputs,
-            outputs=kept.outputs,
-            parent=request.parent,
-            provider=kept.provider,
-            external=True,
-            dependencies=tuple(sorted(request.dependencies)),
-            wire=Wire(kept.wire_inputs, kept.wire_outputs),
-        )
-    return ResourceState(
-        urn=kept.urn,
-        custom=request.custom,
-        id=kept.id,
-        inputs=kept.inputs,
-        outputs=kept.outputs,
-        parent=request.parent,
-        provider=kept.provider,
-        protect=request.protect,
-        dependencies=tuple(sorted(request.dependencies)),
-        property_dependencies={
-            key: tuple(sorted(request.propertyDependencies[key].urns)) if key in request.propertyDependencies else ()
-            for key in kept.inputs
-            if not key.startswith("__")
-        },
-        options=_options(request, kept.urn),
-        source_position=_position(request, root),
-        wire=Wire(kept.wire_inputs, kept.wire_outputs),
-    )
-
-
-def _alias(alias: Any, urn: str, request: Any) -> str:
-    if not alias.HasField("spec"):
-        return str(alias.urn)
-    spec, own = alias.spec, urns.parse(urn)
-    parent = "" if spec.noParent else spec.parentUrn or request.parent
-    return urns.make(
-        spec.stack or own.stack, spec.project or own.project, parent, spec.type or own.type, spec.name or own.name
-    )
-
-
-def _options(request: Any, urn: str) -> Options:
-    timeouts = request.customTimeouts
-    return Options(
-        ignore_changes=tuple(request.ignoreChanges),
-        replace_on_changes=tuple(request.replaceOnChanges),
-        additional_secret_outputs=tuple(request.additionalSecretOutputs),
-        aliases=tuple(_alias(alias, urn, request) for alias in request.aliases),
-        hide_diffs=tuple(request.hideDiffs),
-        delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
-        retain_on_delete=request.retainOnDelete,
-        deleted_with=request.deletedWith,
-        replace_with=tuple(request.replace_with),
-        import_id=request.importId,
-        timeouts=Timeouts(*(seconds(text) for text in (timeouts.create, timeouts.update, timeouts.delete))),
-    )
-
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
-def seconds(duration: str) -> float:
-    """Return a Go duration such as ``1h30m`` in seconds; 0 for an empty one.
-
-    Raises:
-        EngineError: where it is none.
-    """
-    total, number, unit = 0.0, "", ""
-    for character in f"{duration}\0":
-        if unit and not character.isalpha():
-            if unit not in _UNITS or not number:
-                raise EngineError(f'"{duration}" is not a duration; write one such as "30m" or "1h30m"')
-            total += float(number) * _UNITS[unit]
-            number, unit = "", ""
-        if character.isalpha():
-            unit += character
-        elif character != "\0":
-            number += character
-    if number:
-        raise EngineError(f'"{duration}" is not a duration; write one such as "30m" or "1h30m"')
-    return total
-
-
-def _position(request: Any, root: Path) -> str:
-    """Return the nearest line of the program itself, in the engine's form; empty where there is none."""
-    prefix = f"{root.as_uri()}/"
-    for position in (request.sourcePosition, *(frame.pc for frame in request.stackTrace.frames)):
-        if position.uri.startswith(prefix) and "/site-packages/" not in position.uri:
-            return f"project:///{position.uri.removeprefix(prefix)}#{position.line}"
-    return ""
 
 
 class Engine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 
 from rehearsal.values import OUTPUT_SIGNATURE, SECRET_SIGNATURE, SIGNATURE, Secret
 
@@ -62,7 +62,7 @@ def encode_into(struct: Struct, properties: Mapping[str, object]) -> None:
 def _encode(target: Value, value: object) -> None:
     match value:
         case None:
-            target.null_value = 0
+            target.null_value = NULL_VALUE
         case bool():
             target.bool_value = value
         case int() | float():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable
 from pathlib import Path
 
 import yaml
@@ -52,19 +51,27 @@ def _float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float | str:
     return number if math.isfinite(number) else text
 
 
+def _string(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    text = str(loader.construct_scalar(node))
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise yaml.constructor.ConstructorError(None, None, "half a character (a lone surrogate)", node.start_mark)
+    return text
+
+
 def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, object]:
-    seen: dict[Hashable, int] = {}
+    seen: dict[str, int] = {}
     for key_node, _ in node.value:
         if key_node.tag == f"{_TAG}merge":
             continue
         key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1
-        if not isinstance(key, Hashable):
+        if not isinstance(key, str | int | float | None):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
-        if key in seen:
-            message = f'key "{key}" was already written in line {seen[key]}'
+        word = _word(key)
+        if word in seen:
+            message = f'key "{word}" was already written in line {seen[word]}'
             raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
-        seen[key] = line
+        seen[word] = line
     loader.flatten_mapping(node)
     return {
         _word(loader.construct_object(key, deep=True)): loader.construct_object(value, deep=True)
@@ -78,6 +85,7 @@ def _word(key: object) -> str:
 
 _Loader.add_constructor(f"{_TAG}int", _integer)
 _Loader.add_constructor(f"{_TAG}float", _float)
+_Loader.add_constructor(f"{_TAG}str", _string)
 _Loader.add_constructor(f"{_TAG}map", _mapping)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from inference.facts.endpoint_picker import (
     FAILURE_MODES,
     POOL_GROUP,
-    POOL_GROUP_DEPRECATED,
     POOL_TARGET_PORTS_MAX,
     PORTS,
 )
@@ -30,6 +29,9 @@ from inference.rules.views.stack import Stack
 _POOL_TYPES = (
     "https://github.com/kubernetes-sigs/gateway-api-inference-extension/blob/main/api/v1/inferencepool_types.go"
 )
+
+_PROXY = "sidecar"
+"""Part of the images of proxies that listen in the place of the server; their port may be given by an option only."""
 
 
 @rule(
@@ -72,8 +74,9 @@ def api_current(thing: RetiredObject) -> Iterator[str]:
 def reference_group(reference: PoolReference) -> Iterator[str]:
     group = reference.group
     if group is not None and group != POOL_GROUP:
+        written = f"of group {group}" if group else "without a group"
         yield (
-            f'{reference} names InferencePool "{reference.name}" {f"of group {group}" if group else "without a group"}; '
+            f'{reference} names InferencePool "{reference.name}" {written}; '
             f"no such kind is served, and the backend is not found. Set group: {POOL_GROUP}."
         )
 
@@ -81,8 +84,8 @@ def reference_group(reference: PoolReference) -> Iterator[str]:
 @rule(
     "pool-selects-model-servers",
     title="The selector of a pool matches the model servers, and only pods that answer",
-    breaks="'no pods available' in the picker's log and 503 for every request, while the accelerators idle; or requests "
-    "go to the headless workers of a group and fail now and then.",
+    breaks="'no pods available' in the picker's log and 503 for every request, while the accelerators idle; or "
+    "requests go to the headless workers of a group and fail now and then.",
     fix="Build the selector from the labels of the pod template, in the pool's namespace; for a LeaderWorkerSet add "
     'leaderworkerset.sigs.k8s.io/worker-index: "0".',
     source=_POOL_TYPES,
@@ -158,11 +161,15 @@ def target_port_served(stack: Stack) -> Iterator[About]:
         wanted = pool.target_ports
         servers = [server for server in servers_in(pool.pods(stack)) if server.serves_http] if wanted else []
         for server in servers:
-            ports = {p for c in server.pod.all_containers if c is not server.container for p in c.ports}
-            ports |= {server.port} if server.port is not None else set(server.container.ports)
-            if (server.port is None and not server.container.ports) or ports & set(wanted):
+            others = [c for c in server.pod.all_containers if c is not server.container]
+            ports = {port for container in others for port in container.ports}
+            ports |= server.container.ports if server.port is None else {server.port}
+            unsettled = (server.port is None and not server.container.ports) or any(
+                _PROXY in (c.image or "") for c in others
+            )
+            if unsettled or ports & set(wanted):
                 continue
-            listed = ", ".join(map(str, sorted(p for p in ports if p is not None)))
+            listed = ", ".join(map(str, sorted(ports)))
             yield About(
                 pool.resource,
                 f"{pool} sends requests to port {', '.join(map(str, wanted))}, and {server} listens on {listed}; every "

@@ -20,7 +20,7 @@ from inference.rules.views.fabric import NETWORKING_GROUP, PodNetwork
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import PodTemplate
-from inference.rules.views.rdma import NetworkedPod
+from inference.rules.views.rdma import NetworkedPod, over_several_nodes
 from inference.rules.views.stack import Stack
 
 _CUSTOM_CLUSTER = "https://docs.cloud.google.com/ai-hypercomputer/docs/create/gke-ai-hypercompute-custom"
@@ -213,7 +213,7 @@ def group_uses_fabric(stack: Stack) -> Iterator[About]:
     fleet = stack.view(Fleet)
     for placement in stack.each(Placement):
         pod = placement.pod
-        if not _over_several_nodes(pod) or not placement.gpus or not placement.settled:
+        if not over_several_nodes(pod) or not placement.gpus or not placement.settled:
             continue
         scope = fleet.around(placement)
         sites = scope.candidates(placement) if scope is not None else ()
@@ -234,17 +234,6 @@ def group_uses_fabric(stack: Stack) -> Iterator[About]:
                 f"NCCL connects the nodes by TCP. Set the annotation {INTERFACES_ANNOTATION}, or claim the NICs where "
                 "the pool has an accelerator network profile.",
             )
-
-
-def _over_several_nodes(pod: PodTemplate) -> bool:
-    match pod.object.kind:
-        case "LeaderWorkerSet":
-            return (pod.size or 0) > 1
-        case "LLMInferenceService":
-            spec = pod.object.spec.section("prefill") if pod.role.startswith("prefill") else pod.object.spec
-            return bool(spec.section("worker"))
-        case _:
-            return False
 
 
 def _holds(site: Site, gpus: int) -> bool:

@@ -12,8 +12,7 @@ from inference.problems import ProblemsError
 from rehearsal.errors import ProgramError
 from rehearsal.plan import Plan, ResourceState, Timeouts
 from rehearsal.values import UNKNOWN, Secret
-
-from .conftest import Throwaway
+from tests.rehearsal.conftest import Throwaway
 
 Named = Callable[[Plan, str], ResourceState]
 
@@ -258,7 +257,7 @@ def test_a_bug_inside_apply_is_reported_too(project: Throwaway) -> None:
 
 
 def test_refused_settings_come_through_as_problems(project: Throwaway) -> None:
-    with pytest.raises(ProblemsError, match="pools.h200"):
+    with pytest.raises(ProblemsError, match=r"pools\.h200"):
         project.run("""
             from inference.problems import Problem, ProblemsError
             raise ProblemsError("here", [Problem("pools.h200", "what", "why", "remedy")])

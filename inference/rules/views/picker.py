@@ -164,9 +164,9 @@ class PickerConfiguration:
             elif thing.group == KSERVE_GROUP and thing.kind.startswith("LLMInferenceService"):
                 yield from cls._of_scheduler(thing)
         for picker in resource.view(Picker.of):
-            if text := picker.flags.get("config-text"):
+            if written := picker.flags.get("config-text"):
                 label = f"the configuration in {_lowered(picker)}"
-                yield from cls._of_text(resource, label, text, picker.build, picker.experimental)
+                yield from cls._of_text(resource, label, written, picker.build, picker.experimental)
 
     @classmethod
     def _of_release(cls, release: HelmRelease) -> Iterator[Self]:

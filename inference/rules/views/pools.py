@@ -46,9 +46,11 @@ class PoolReference:
             for reference in route.backends
             if reference.kind == "InferencePool"
         ]
-        for thing in resource.view(KubernetesObject.of):
-            if thing.kind == "InferenceObjective" and (reference := thing.spec.section("poolRef")):
-                found.append(cls(str(thing), reference, POOL_GROUP))
+        found.extend(
+            cls(str(thing), reference, POOL_GROUP)
+            for thing in resource.view(KubernetesObject.of)
+            if thing.kind == "InferenceObjective" and (reference := thing.spec.section("poolRef"))
+        )
         return tuple(found)
 
     @property

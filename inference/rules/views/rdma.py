@@ -14,7 +14,7 @@ from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.resources import Resource
 
-__all__ = ["NetworkedPod"]
+__all__ = ["NetworkedPod", "over_several_nodes"]
 
 _RDMA_NAME = re.compile(r"rdma|roce", re.IGNORECASE)
 """Network objects are named freely; every published recipe says RDMA or RoCE in the name."""
@@ -80,3 +80,15 @@ class NetworkedPod:
 
     def __str__(self) -> str:
         return str(self.pod)
+
+
+def over_several_nodes(pod: PodTemplate) -> bool:
+    """Whether pods of this template serve one model together with others."""
+    match pod.object.kind:
+        case "LeaderWorkerSet":
+            return (pod.size or 0) > 1
+        case "LLMInferenceService":
+            spec = pod.object.spec.section("prefill") if pod.role.startswith("prefill") else pod.object.spec
+            return bool(spec.section("worker"))
+        case _:
+            return False
