@@ -4,19 +4,17 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
+from components._servers import serve
+from components._software import install
 from components.gpu_node_pool import GpuNodePool, GpuNodePoolArgs
 from components.inference_cluster import InferenceCluster, InferenceClusterArgs
 from components.inference_gateway import InferenceGateway, InferenceGatewayArgs
 from components.inference_namespace import InferenceNamespace, InferenceNamespaceArgs
-from components.leader_worker_set_controller import LeaderWorkerSetController, LeaderWorkerSetControllerArgs
 from components.model_identity import ModelIdentity, ModelIdentityArgs
-from components.nccl_installer import NcclInstaller, NcclInstallerArgs
 from components.platform_network import PlatformNetwork, PlatformNetworkArgs
 from components.project_services import ProjectServices, ProjectServicesArgs
 from components.rdma_network import RdmaNetwork, RdmaNetworkArgs
 from components.tpu_node_pool import TpuNodePool, TpuNodePoolArgs
-from components.vllm_leader_worker_set import VllmLeaderWorkerSet, VllmLeaderWorkerSetArgs
-from components.vllm_server import VllmServer, VllmServerArgs
 from inference.blueprint import GpuPoolPlan, design
 from inference.settings import NAMESPACE, SECTIONS
 from inference.stackfile import load
@@ -63,23 +61,13 @@ for name, pool in plan.pools.items():
     else:
         pools.append(TpuNodePool(name, TpuNodePoolArgs.of(plan, pool, cluster), options()))
 
-software: list[pulumi.Resource] = []
-if carriers := [pool for pool in plan.fabrics.values() if pool.gib]:
-    software.append(NcclInstaller("nccl", NcclInstallerArgs(pools=carriers), options(*pools, on=both)))
-if plan.groups:
-    controller = LeaderWorkerSetControllerArgs(replicas=2 if plan.locked else 1)
-    software.append(LeaderWorkerSetController("lws", controller, options(*pools, on=both)))
-
+software = install(plan, options(*pools, on=both))
 servers: list[pulumi.Resource] = []
 for name, model in plan.models.items():
     identity_args = ModelIdentityArgs(model=model, project=project)
     identity = ModelIdentity(f"{name}-identity", identity_args, options(namespace, on=both))
     before = [namespace, identity, *fabrics.values(), *pools, *software]
-    if model.multi_node:
-        group = VllmLeaderWorkerSetArgs(model=model, after=before)
-        servers.append(VllmLeaderWorkerSet(name, group, options(on=both)))
-    else:
-        servers.append(VllmServer(name, VllmServerArgs(model=model, after=before), options(on=both)))
+    servers.append(serve(model, before, options(on=both)))
 
 if plan.settings.gateway is not None:
     entrance = InferenceGatewayArgs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ class PropertyChange:
     @property
     def top(self) -> str:
         """The property's first part."""
+        if self.path.startswith("["):
+            return str(json.JSONDecoder().raw_decode(self.path, 1)[0])
         return self.path.partition(".")[0].partition("[")[0]
 
 
@@ -186,7 +189,9 @@ def _listed(value: object) -> bool:
 
 def _join(path: str, key: str) -> str:
     plain = key.replace("_", "").replace("-", "").isalnum()
-    return f"{path}.{key}" if plain and path else key if plain else f'{path}["{key}"]'
+    if not plain:
+        return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
+    return f"{path}.{key}" if path else key
 
 
 def _alike(old: object, new: object) -> bool:

@@ -145,6 +145,9 @@ def short_type(token: str) -> str:
 
 def print_verdict(console: Console, verdict: Verdict) -> None:
     """Print what the policy packs found, resource by resource, the worst first."""
+    if not verdict.packs:
+        console.print(Text("\nVerdict  ", style="bold") + Text("not judged: no policies here, none named"))
+        return
     packs = ", ".join(plain(pack) for pack in verdict.packs)
     asked = f"{plural(verdict.policies, 'policy')} of {packs}" if verdict.policies else packs
     if not verdict.findings:

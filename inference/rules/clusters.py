@@ -34,10 +34,10 @@ _NEWEST_RETIRED_ELSEWHERE = (1, 33)
 @rule(
     "cluster-pools-stay-separate",
     title="Node pools are resources of their own, and the default pool is removed undescribed",
-    breaks="nodePools, and nodeConfig of a default pool that is removed, cannot change in place: the next edit previews "
-    "a replacement of the cluster with everything on it.",
-    fix="removeDefaultNodePool: true, initialNodeCount: 1, no nodePools, no nodeConfig (or ignore changes of it); every "
-    "pool a NodePool resource.",
+    breaks="nodePools, and nodeConfig of a default pool that is removed, cannot change in place: the next edit "
+    "previews a replacement of the cluster with everything on it.",
+    fix="removeDefaultNodePool: true, initialNodeCount: 1, no nodePools, no nodeConfig (or ignore changes of it); "
+    "every pool a NodePool resource.",
     source="https://github.com/pulumi/pulumi-gcp/issues/88",
     severity=Severity.HIGH,
     covers=("PGCP-003",),
@@ -168,7 +168,8 @@ def version_is_offered(cluster: Cluster, offered: Offered) -> Iterator[str]:
     if version is None or version.build is None or channel not in _CHANNELS:
         return
     retired = (version.major, version.minor) <= _NEWEST_RETIRED.get(channel, _NEWEST_RETIRED_ELSEWHERE)
-    if cluster.version not in offered.versions if offered.versions else retired:
+    gone = cluster.version not in offered.versions if offered.versions else retired
+    if gone:
         minor = "1.35" if retired else f"{version.major}.{version.minor}"
         yield (
             f"{cluster} asks for the version {cluster.version}, which the release channel {channel} does not offer "

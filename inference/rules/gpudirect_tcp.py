@@ -186,7 +186,7 @@ def devices_go_to_container(pod: PodTemplate) -> Iterator[str]:
     if "" in names or not names:
         return
     for key in pod.metadata.section("annotations"):
-        if isinstance(key, str) and key.startswith(_DEVICES) and (name := key.removeprefix(_DEVICES)) not in names:
+        if str(key).startswith(_DEVICES) and (name := str(key).removeprefix(_DEVICES)) not in names:
             yield (
                 f'{pod} gives devices to the container "{name}", which it does not have; the daemon finds no GPU and '
                 f"ends. The containers are: {', '.join(sorted(names))}."

@@ -361,9 +361,10 @@ def server_has_shared_memory(server: ModelServer) -> Iterator[str]:
             f"{container} has /dev/shm on an emptyDir without medium Memory, hence on disk; GPUs exchange tensors "
             "through files. Set emptyDir.medium: Memory."
         )
-    limit = quantity(volume.raw("emptyDir", "sizeLimit"))
+    size = volume.raw("emptyDir", "sizeLimit")
+    limit = quantity(size)
     if limit is not None and limit < _LEAST_SHARED_MEMORY:
         yield (
-            f"{container} runs on {container.accelerators} GPUs with {volume.raw('emptyDir', 'sizeLimit')} of /dev/shm, "
+            f"{container} runs on {container.accelerators} GPUs with {size} of /dev/shm, "
             "of which NCCL and the workers of the engine run out. Set a sizeLimit of several GiB."
         )

@@ -41,8 +41,8 @@ _PULL_ROLES = frozenset(
 @rule(
     "nodepool-identity-is-dedicated",
     title="Nodes have a service account of their own, limited by roles and not by scopes",
-    breaks="Nodes run as the default compute account, often Editor of the project; or scopes that are too narrow answer "
-    "403 to the pull of an image and to every read of a bucket, whatever the roles say.",
+    breaks="Nodes run as the default compute account, often Editor of the project; or scopes that are too narrow "
+    "answer 403 to the pull of an image and to every read of a bucket, whatever the roles say.",
     fix="serviceAccount: an account made for the nodes; oauthScopes: https://www.googleapis.com/auth/cloud-platform.",
     source=_HARDENING,
     severity=Severity.MEDIUM,
@@ -74,8 +74,8 @@ def _is_default(account: str | None) -> bool:
 @rule(
     "nodepool-identity-has-roles",
     title="The service account of the nodes may report and may pull images",
-    breaks="Nodes come up and report neither logs nor metrics; images of Artifact Registry end in ImagePullBackOff (403) "
-    "on a running GPU node.",
+    breaks="Nodes come up and report neither logs nor metrics; images of Artifact Registry end in ImagePullBackOff "
+    "(403) on a running GPU node.",
     fix="Grant roles/container.defaultNodeServiceAccount and roles/artifactregistry.reader to the account.",
     source=_HARDENING,
     severity=Severity.MEDIUM,

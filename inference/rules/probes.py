@@ -270,8 +270,8 @@ def load_may_finish(server: ModelServer, load: LoadTime) -> Iterator[str]:
         budget = _budget(liveness)
         if budget is not None and budget < needed:
             yield (
-                f"{server} has no startupProbe, so its livenessProbe kills it {budget} s after the start, while loading "
-                f"may take {needed} s {why}. Add startupProbe: {_hint(server)[:-1]}, periodSeconds: 10, "
+                f"{server} has no startupProbe, so its livenessProbe kills it {budget} s after the start, while "
+                f"loading may take {needed} s {why}. Add startupProbe: {_hint(server)[:-1]}, periodSeconds: 10, "
                 f"failureThreshold: {-(-needed // 10)}}}."
             )
 

@@ -84,12 +84,10 @@ def test_a_group_without_accelerators_may_restart_pod_by_pod():
     assert not findings(group_restarts_together, leader_worker_set(containers=[plain], spec=spec))
 
 
+SCRIPT = "/vllm-workspace/examples/online_serving/multi-node-serving.sh"
 RAY = {
     "command": ["bash", "-c"],
-    "args": [
-        "bash /vllm-workspace/examples/online_serving/multi-node-serving.sh leader --ray_cluster_size=2\n"
-        "vllm serve m --tensor-parallel-size 1 --distributed-executor-backend ray"
-    ],
+    "args": [f"bash {SCRIPT} leader --ray_cluster_size=2\nvllm serve m --distributed-executor-backend ray"],
 }
 
 

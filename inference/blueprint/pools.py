@@ -1,0 +1,104 @@
+"""Accelerator pools, with all that follows from the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inference import derivation
+from inference.blueprint.names import POOL_LABEL
+from inference.facts.fabrics import Fabric
+from inference.facts.gpus import Gpu
+from inference.facts.machines import Machine
+from inference.facts.tpus import Slice
+from inference.settings import StackSettings
+from inference.settings.pools import Capacity, GpuPoolSettings, TpuPoolSettings
+
+__all__ = ["GpuPoolPlan", "PoolPlan", "TpuPoolPlan", "plan_pool"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolPlan:
+    """What all accelerator pools have in common."""
+
+    name: str
+    zone: str
+    capacity: Capacity
+    min_nodes: int
+    max_nodes: int
+    per_node: int
+    """Accelerators of a node."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels that the pool declares for its nodes."""
+        return {POOL_LABEL: self.name}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuPoolPlan(PoolPlan):
+    """A pool of GPU nodes."""
+
+    settings: GpuPoolSettings
+    machine: Machine
+    gpu: Gpu
+    fabric: Fabric | None
+    attachment: str
+    """``multi-network``, ``dranet`` or ``default``."""
+
+    @property
+    def gib(self) -> bool:
+        """Whether the nodes need the NCCL plugin for RDMA (gIB) installed; A4X Max carries it in the image."""
+        return self.attachment != "default" and self.fabric is not None and self.fabric.name == "roce"
+
+    @property
+    def boot_disk_type(self) -> str:
+        """Disk type that the machine takes."""
+        return self.machine.boot_disk_types[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TpuPoolPlan(PoolPlan):
+    """A pool of TPU slices."""
+
+    settings: TpuPoolSettings
+    slice: Slice
+
+
+def plan_pool(settings: StackSettings, name: str) -> GpuPoolPlan | TpuPoolPlan:
+    pool = settings.pools[name]
+    zone = derivation.zone_of(settings.cluster, pool)
+    per_node = derivation.accelerators_per_node(pool)
+    if zone is None or per_node is None:
+        raise ValueError(f"pools.{name}: zone or accelerators are not settled; the checks should have refused it")
+    match pool:
+        case GpuPoolSettings():
+            machine, gpu = derivation.machine_of(pool), derivation.gpu_of(pool)
+            if machine is None or gpu is None:
+                raise ValueError(f"pools.{name}: {pool.machine_type} is not known; the checks should have refused it")
+            return GpuPoolPlan(
+                name=name,
+                zone=zone,
+                capacity=pool.capacity,
+                min_nodes=pool.nodes.min,
+                max_nodes=pool.nodes.max,
+                per_node=per_node,
+                settings=pool,
+                machine=machine,
+                gpu=gpu,
+                fabric=machine.fabric,
+                attachment=derivation.attachment_of(pool),
+            )
+        case TpuPoolSettings():
+            found = derivation.slice_of_pool(pool)
+            if found is None:
+                raise ValueError(f"pools.{name}: topology {pool.topology}; the checks should have refused it")
+            return TpuPoolPlan(
+                name=name,
+                zone=zone,
+                capacity=pool.capacity,
+                min_nodes=pool.slices.min * found.nodes,
+                max_nodes=pool.slices.max * found.nodes,
+                per_node=per_node,
+                settings=pool,
+                slice=found,
+            )

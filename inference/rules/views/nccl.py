@@ -1,0 +1,138 @@
+"""What puts an NCCL plugin on nodes or into pods: installer DaemonSets, manifests by address, init containers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from inference.facts.gke import ACCELERATOR_LABEL
+from inference.facts.nccl import PLUGINS, Plugin
+from inference.rules.views.cloud import Cluster
+from inference.rules.views.engines import image_name
+from inference.rules.views.helm import HelmRelease
+from inference.rules.views.hosting import cluster_of
+from inference.rules.views.installers import manifest_addresses
+from inference.rules.views.placement import Placement
+from inference.rules.views.pods import Container, PodTemplate
+from inference.rules.views.resources import Resource
+from inference.rules.views.stack import Stack
+
+__all__ = ["Installation", "NcclInstaller", "addresses", "installations", "plugin_of", "tag_of"]
+
+_MANIFESTS = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh/")
+_CHART = re.compile(r"nccl|gib|gpudirect|tcpx", re.IGNORECASE)
+
+
+def plugin_of(container: Container) -> Plugin | None:
+    """Return the plugin that an image carries."""
+    name = "/" + image_name(container.image)
+    return next((plugin for plugin in PLUGINS.values() if name.endswith(plugin.image)), None)
+
+
+def tag_of(image: str | None) -> str | None:
+    """Return the tag of an image reference."""
+    last = (image or "").partition("@")[0].rpartition("/")[2]
+    return last.partition(":")[2] or None
+
+
+def addresses(resource: Resource) -> tuple[str, ...]:
+    """Return the addresses from which a resource reads manifests, also those that a command applies."""
+    named = (*manifest_addresses(resource), resource.name) if resource.type.startswith("kubernetes:") else ()
+    commands: tuple[str, ...] = ()
+    if resource.type.startswith("command:"):
+        commands = tuple(
+            word
+            for key in ("create", "update")
+            for word in re.split(r"[\s\"'|;&()]+", (resource.props.text(key) or "")[:20_000])
+        )
+    return tuple(word for word in (*named, *commands) if "://" in word or word.startswith(("github.com/", "git@")))
+
+
+@dataclass(frozen=True, eq=False)
+class NcclInstaller:
+    """A DaemonSet that copies a plugin to the nodes that it selects."""
+
+    types: ClassVar[tuple[str, ...]] = ("kubernetes:",)
+
+    placement: Placement
+    container: Container
+    plugin: Plugin
+
+    @classmethod
+    def of(cls, resource: Resource) -> tuple[Self, ...]:
+        """Return the installer of a resource; none for a workload that carries the plugin for itself."""
+        found = []
+        for placement in resource.view(Placement.of):
+            if placement.pod.object.kind != "DaemonSet":
+                continue
+            for container in placement.pod.all_containers:
+                if (plugin := plugin_of(container)) is not None:
+                    found.append(cls(placement, container, plugin))
+                    break
+        return tuple(found)
+
+    @property
+    def resource(self) -> Resource:
+        return self.placement.pod.object.resource
+
+    @property
+    def accelerators(self) -> frozenset[str]:
+        """GPU types that it selects; empty where it does not choose by them."""
+        demands = [d for demands in self.placement.alternatives for d in demands if d.key == ACCELERATOR_LABEL]
+        return frozenset(value for d in demands if d.operator == "In" for value in d.values)
+
+    def __str__(self) -> str:
+        return str(self.placement)
+
+
+@dataclass(frozen=True, eq=False)
+class Installation:
+    """A plugin that the program puts on nodes, as far as it shows."""
+
+    resource: Resource
+    accelerators: frozenset[str]
+    """GPU types of the nodes that get it; empty where any may."""
+    cluster: Cluster | None
+    root: Resource
+    """The outermost manifest component that makes it, else the resource itself."""
+
+
+def installations(stack: Stack) -> tuple[Installation, ...]:
+    """Return all ways in which the program puts plugins on nodes."""
+    return stack.view(_installations)
+
+
+def _installations(stack: Stack) -> tuple[Installation, ...]:
+    return tuple(_found(stack))
+
+
+def _found(stack: Stack) -> Iterator[Installation]:
+    for installer in stack.each(NcclInstaller):
+        yield _installation(stack, installer.resource, installer.accelerators or installer.plugin.accelerators)
+    for resource in stack.resources:
+        for address in addresses(resource):
+            file = address.partition("?")[0].rpartition("/")[2]
+            for plugin in PLUGINS.values():
+                if file in plugin.manifests:
+                    yield _installation(stack, resource, plugin.accelerators)
+    for release in stack.each(HelmRelease):
+        if _CHART.search(release.chart):
+            yield _installation(stack, release.resource, frozenset())
+    for pod in stack.pods():
+        if _by_another_image(pod):
+            yield _installation(stack, pod.object.resource, frozenset())
+
+
+def _installation(stack: Stack, resource: Resource, accelerators: frozenset[str]) -> Installation:
+    root = resource
+    while (parent := stack.get(root.parent)) is not None and parent.type.startswith(_MANIFESTS) and parent is not root:
+        root = parent
+    return Installation(resource, accelerators, cluster_of(stack, resource), root)
+
+
+def _by_another_image(pod: PodTemplate) -> bool:
+    """Whether a DaemonSet installs a plugin from an image that is not one of the known ones."""
+    named = _CHART.search(pod.object.name or "") and not pod.object.resource.view(NcclInstaller.of)
+    return pod.object.kind == "DaemonSet" and bool(named)

@@ -1,0 +1,282 @@
+"""What changes between two plans: named exactly, without noise."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rehearsal import diffs, digests
+from rehearsal.diffs import Change, PropertyChange
+from rehearsal.plan import Options, Plan, ResourceState, Step
+from rehearsal.replacement import replaces
+from rehearsal.values import BLINDED, UNKNOWN, Secret
+from tests.rehearsal.conftest import Throwaway
+
+PREFIX = "urn:pulumi:dev::house::"
+POOL = "gcp:container/nodePool:NodePool"
+
+
+def state(inputs: Mapping[str, Any], token: str = POOL, name: str = "pool", **more: Any) -> ResourceState:
+    return ResourceState(urn=f"{PREFIX}{token}::{name}", custom=True, inputs=inputs, **more)
+
+
+def plan(*found: ResourceState) -> Plan:
+    return Plan(tuple(Step("create", one) for one in found))
+
+
+def change(old: ResourceState, new: ResourceState) -> Change:
+    (found,) = diffs.compare(plan(old), plan(new)).changes
+    return found
+
+
+def changed(old: Mapping[str, Any], new: Mapping[str, Any], token: str = POOL) -> list[str]:
+    return [prop.path for prop in change(state(old, token), state(new, token)).properties]
+
+
+KEYS = st.text(st.sampled_from('ab.[]"\\ é_-'), min_size=1, max_size=4).filter(lambda key: not key.startswith("__"))
+SCALARS = st.booleans() | st.integers(-5, 5) | st.floats(-2, 2).filter(lambda x: x == x) | st.text("ab", max_size=3)
+VALUES = st.recursive(
+    SCALARS | st.builds(Secret, SCALARS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+)
+PROPERTIES = st.dictionaries(KEYS, VALUES, max_size=4)
+
+_PART = re.compile(r'\[("(?:[^"\\]|\\.)*")\]|\[(\d+)\]|\.?([^.\[]+)')
+
+
+def parts(path: str) -> list[str | int]:
+    found: list[str | int] = []
+    for quoted, place, plain in _PART.findall(path):
+        found.append(json.loads(quoted) if quoted else int(place) if place else plain)
+    return found
+
+
+def applied(old: Mapping[str, Any], properties: tuple[PropertyChange, ...]) -> Any:
+    """Carry out changes; removals last to first, as lists shrink from their end."""
+    result: Any = copy.deepcopy(dict(old))
+    for prop in sorted(properties, key=lambda prop: prop.kind == "delete"):
+        if prop.kind != "delete":
+            _set(result, parts(prop.path), prop.new)
+    for prop in reversed([prop for prop in properties if prop.kind == "delete"]):
+        *way, last = parts(prop.path)
+        place = result
+        for step in way:
+            place = place[step]
+        del place[last]
+    return result
+
+
+def _set(place: Any, way: list[str | int], value: object) -> None:
+    *inner, last = way
+    for step in inner:
+        place = place[step]
+    if isinstance(place, list) and last == len(place):
+        place.append(value)
+    else:
+        place[last] = value
+
+
+@given(PROPERTIES, PROPERTIES)
+def test_carrying_out_the_changes_gives_the_new_inputs(old: dict[str, Any], new: dict[str, Any]) -> None:
+    found = change(state(old), state(new))
+
+    assert applied(old, found.properties) == new
+    assert (found.op == "same") == (not found.properties)
+    assert all(parts(prop.path)[0] == prop.top for prop in found.properties)
+
+
+@given(PROPERTIES)
+def test_a_resource_does_not_differ_from_itself(inputs: dict[str, Any]) -> None:
+    assert change(state(inputs), state(copy.deepcopy(inputs))).op == "same"
+
+
+@given(st.lists(st.sampled_from("abcdef"), unique=True), st.lists(st.sampled_from("abcdef"), unique=True))
+def test_every_resource_of_both_sides_appears_once(before: list[str], after: list[str]) -> None:
+    diff = diffs.compare(plan(*(state({}, name=name) for name in before)), plan(*(state({}, name=n) for n in after)))
+
+    assert sorted(change.urn for change in diff.changes) == sorted(f"{PREFIX}{POOL}::{n}" for n in {*before, *after})
+    assert diff.summary.get("create", 0) == len(set(after) - set(before))
+    assert diff.summary.get("delete", 0) == len(set(before) - set(after))
+
+
+def test_a_changed_number_is_told_with_old_and_new() -> None:
+    found = change(state({"nodeCount": 1}), state({"nodeCount": 3}))
+
+    assert found.op == "update"
+    assert found.properties == (PropertyChange("nodeCount", 1, 3, "update"),)
+
+
+def test_paths_are_in_pulumis_notation() -> None:
+    old = {"a": {"b": [{"c": 1}], "x.y": 1, "gke.io/nic": 1}}
+    new = {"a": {"b": [{"c": 2}], "x.y": 2, "gke.io/nic": 2}}
+
+    assert changed(old, new) == ["a.b[0].c", 'a["gke.io/nic"]', 'a["x.y"]']
+
+
+NOISE = {
+    "a whole number as float": ({"n": 3}, {"n": 3.0}),
+    "a null that is not there": ({"n": None}, {}),
+    "an unknown": ({"n": UNKNOWN}, {"n": "known"}),
+    "an unknown list": ({"n": "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2"}, {"n": [1]}),
+    "a blinded secret": ({"n": BLINDED}, {"n": Secret("x")}),
+    "a blinded map around a secret": ({"n": BLINDED}, {"n": {"user": "u", "key": Secret("x")}}),
+    "a secret of which only the ciphertext is known": ({"n": Secret("v1:", sealed=True)}, {"n": Secret("x")}),
+    "a default that the provider filled in": ({"__defaults": ["tier"], "tier": "BASIC"}, {}),
+    "a nested default": ({"c": {"__defaults": ["d"], "d": 1, "e": 2}}, {"c": {"e": 2}}),
+    "an internal key": ({"__fieldManager": "a"}, {"__fieldManager": "b"}),
+    "a made-up name": ({"name": "x-1", "__defaults": ["name"]}, {"name": "x-2", "__defaults": ["name"]}),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), NOISE.values(), ids=NOISE.keys())
+def test_noise_is_left_out(old: dict[str, Any], new: dict[str, Any]) -> None:
+    assert changed(old, new) == []
+
+
+def test_a_made_up_kubernetes_name_is_no_change() -> None:
+    def thing(name: str) -> Mapping[str, Any]:
+        return {"metadata": {"name": name, "annotations": {"pulumi.com/autonamed": "true"}}}
+
+    assert changed(thing("a-1"), thing("a-2"), "kubernetes:apps/v1:Deployment") == []
+
+
+SIGNAL = {
+    "a secret that changes": ({"n": Secret("x")}, {"n": Secret("y")}, ["n"]),
+    "a secret in the place of a text": ({"n": "x"}, {"n": Secret("x")}, ["n"]),
+    "a text in the place of a blinded secret": ({"n": BLINDED}, {"n": "x"}, ["n"]),
+    "true in the place of one": ({"n": 1}, {"n": True}, ["n"]),
+    "a text in the place of a number": ({"n": 1}, {"n": "1"}, ["n"]),
+    "an entry more": ({"n": [1]}, {"n": [1, 2]}, ["n[1]"]),
+    "an entry less": ({"n": [1, 2]}, {"n": [1]}, ["n[1]"]),
+    "a name that was given": ({"name": "x-1"}, {"name": "x-2"}, ["name"]),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "paths"), SIGNAL.values(), ids=SIGNAL.keys())
+def test_what_matters_is_told(old: dict[str, Any], new: dict[str, Any], paths: list[str]) -> None:
+    assert changed(old, new) == paths
+
+
+def test_ignored_changes_are_ignored() -> None:
+    new = state({"initialNodeCount": 0, "a": {"b": 2}}, options=Options(ignore_changes=("initialNodeCount", "a.b")))
+
+    assert change(state({"initialNodeCount": 2, "a": {"b": 1}}), new).op == "same"
+
+
+def test_a_property_that_forces_a_new_resource_is_named() -> None:
+    old = {"nodeCount": 1, "nodeConfig": {"guestAccelerators": [{"type": "nvidia-l4"}]}}
+    new = {"nodeCount": 2, "nodeConfig": {"guestAccelerators": [{"type": "nvidia-h100"}]}}
+    found = change(state(old), state(new))
+
+    assert found.op == "replace"
+    assert [prop.path for prop in found.properties if prop.replaces] == ["nodeConfig.guestAccelerators[0].type"]
+
+
+def test_a_part_that_forces_a_new_resource_does_so_inside_a_new_map() -> None:
+    assert change(state({}), state({"nodeConfig": {"spot": True}})).op == "replace"
+    assert change(state({}), state({"nodeConfig": {"labels": {"a": "b"}}})).op == "update"
+
+
+def test_the_program_may_demand_replacement() -> None:
+    new = state({"nodeCount": 2}, options=Options(replace_on_changes=("nodeCount",)))
+
+    assert change(state({"nodeCount": 1}), new).op == "replace"
+
+
+def test_another_provider_means_a_new_resource() -> None:
+    found = change(
+        state({}, provider=f"{PREFIX}pulumi:providers:gcp::one::1"),
+        state({}, provider=f"{PREFIX}pulumi:providers:gcp::two::2"),
+    )
+
+    assert found.op == "replace"
+    assert found.properties[0].path == "provider"
+
+
+@pytest.mark.parametrize("version", ["default_10_1_0", "default"])
+def test_another_version_of_the_engines_own_provider_is_no_change(version: str) -> None:
+    old = state({}, provider=f"{PREFIX}pulumi:providers:gcp::{version}::1")
+    new = state({}, provider=f"{PREFIX}pulumi:providers:gcp::default_10_2_0::2")
+    defaults = [state({"version": name}, "pulumi:providers:gcp", name) for name in (version, "default_10_2_0")]
+
+    diff = diffs.compare(plan(old, defaults[0]), plan(new, defaults[1]))
+
+    assert diff.summary == {"same": 1}
+
+
+def test_a_renamed_resource_with_an_alias_is_the_same() -> None:
+    new = state({"nodeCount": 1}, name="new", options=Options(aliases=(f"{PREFIX}{POOL}::old",)))
+
+    assert change(state({"nodeCount": 1}, name="old"), new).op == "same"
+
+
+def test_what_is_deleted_comes_last_and_in_reverse() -> None:
+    diff = diffs.compare(plan(*(state({}, name=name) for name in "abc")), plan(state({}, name="d")))
+
+    assert [(found.op, found.urn[-1]) for found in diff.changes] == [
+        ("create", "d"),
+        ("delete", "c"),
+        ("delete", "b"),
+        ("delete", "a"),
+    ]
+
+
+def test_a_resource_that_is_only_read_is_no_change() -> None:
+    assert diffs.compare(plan(), plan(state({}, external=True))).changes == ()
+
+
+def test_the_json_of_a_comparison_says_what_a_preview_says(project: Throwaway) -> None:
+    source = 'gcp.container.NodePool("pool", cluster="c", node_count={}, max_pods_per_node={}, opts=O(provider=cloud))'
+    before = digests.loads(digests.dumps(project.run(source.format(1, 110))), "before.json")
+    after = project.run(source.format(2, 64))
+
+    found = json.loads(digests.dumps(after, diffs.compare(before, after)))
+
+    (step,) = [step for step in found["steps"] if step["op"] != "same"]
+    assert step["op"] == "replace"
+    assert step["oldState"]["inputs"]["nodeCount"] == 1
+    assert step["newState"]["inputs"]["nodeCount"] == 2
+    assert step["diffReasons"] == ["maxPodsPerNode", "nodeCount"]
+    assert step["replaceReasons"] == ["maxPodsPerNode"]
+    assert step["detailedDiff"]["nodeCount"] == {"kind": "update", "inputDiff": True}
+    assert found["changeSummary"] == {"replace": 1, "same": 3}
+
+
+@pytest.mark.parametrize(
+    ("token", "path", "expected"),
+    [
+        (POOL, "nodeConfig.machineType", False),
+        (POOL, "nodeConfig.localSsdCount", True),
+        (POOL, "nodeConfig.reservationAffinity.values[0]", True),
+        (POOL, "networkConfig.additionalNodeNetworkConfigs[3].subnetwork", True),
+        (POOL, "networkConfig.enablePrivateNodes", False),
+        (POOL, "autoscaling.maxNodeCount", False),
+        (POOL, "initialNodeCount", True),
+        ("gcp:container/cluster:Cluster", "datapathProvider", True),
+        ("gcp:container/cluster:Cluster", "minMasterVersion", False),
+        ("gcp:container/cluster:Cluster", "privateClusterConfig.masterIpv4CidrBlock", True),
+        ("gcp:compute/network:Network", "networkProfile", True),
+        ("gcp:compute/network:Network", "mtu", False),
+        ("gcp:compute/subnetwork:Subnetwork", "ipCidrRange", False),
+        ("gcp:compute/subnetwork:Subnetwork", "purpose", True),
+        ("gcp:unknown/type:Type", "name", True),
+        ("gcp:unknown/type:Type", "other", False),
+        ("kubernetes:apps/v1:Deployment", "spec.selector.matchLabels.app", True),
+        ("kubernetes:apps/v1:Deployment", "spec.replicas", False),
+        ("kubernetes:core/v1:ConfigMap", 'data["a.json"]', True),
+        ("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", "roleRef.name", True),
+        ("kubernetes:example.com/v1:Service", "spec.clusterIP", False),
+        ("kubernetes:example.com/v1:Thing", "metadata.namespace", True),
+        ("kubernetes:helm.sh/v3:Release", "version", False),
+        ("gke-inference:index:Box", "name", False),
+    ],
+)
+def test_what_forces_a_new_resource(token: str, path: str, expected: bool) -> None:
+    assert replaces(token, path) is expected
