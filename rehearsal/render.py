@@ -13,7 +13,7 @@ from rehearsal.plan import Plan, ResourceState
 from rehearsal.urns import digits
 from rehearsal.values import masked
 
-__all__ = ["objects", "render"]
+__all__ = ["files", "objects", "render"]
 
 _MARKER = ".rehearsal-rendered"
 """File that lists what a rendering wrote, so that the next may replace it and nothing else."""
@@ -38,7 +38,7 @@ def render(plan: Plan, out: Path, title: str) -> tuple[Path, ...]:
     Raises:
         ProblemsError: where the folder holds files of others, or cannot be written.
     """
-    contents = dict(_files(plan))
+    contents = dict(files(plan))
     try:
         out.mkdir(parents=True, exist_ok=True)
         before = _written_before(out)
@@ -104,7 +104,8 @@ def _sorted(value: object) -> object:
             return value
 
 
-def _files(plan: Plan) -> Iterator[tuple[str, str]]:
+def files(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield name and YAML text of each object, numbered in the order of registration."""
     found = list(objects(plan))
     places = max(2, len(str(len(found))))
     for place, (state, thing) in enumerate(found, start=1):

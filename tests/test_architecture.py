@@ -16,6 +16,7 @@ CHAIN = (
     "inference.facts",
     "inference.checks",
     "inference.rules",
+    "inference.blueprint",
     "inference.manifests",
     "components",
 )

@@ -12,6 +12,7 @@ import pytest
 from rehearsal import digests
 from rehearsal.plan import Plan, ResourceState
 from tests.support.definitions import problems
+from tests.support.judged import findings
 from tests.support.rehearsed import inputs, rehearsed, standing
 from tests.support.stacks import ROOT, STANDING
 
@@ -29,6 +30,11 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 @pytest.fixture
 def prod() -> Plan:
     return rehearsed(standing("prod"))
+
+
+@pytest.mark.parametrize("stack", STANDING)
+def test_a_standing_stack_draws_no_finding(stack: str) -> None:
+    assert not findings(rehearsed(standing(stack)), stack)
 
 
 def only(plan: Plan, token: str) -> Any:

@@ -1,7 +1,7 @@
 """Names in Google Cloud: short, lower case, and shorter still where Pulumi adds a suffix.
 
-Pulumi gives a resource without a name its logical name and eight more characters. A name that is too long or has a wrong
-character is refused when the resource is made, which for a pool is after the cluster.
+Pulumi gives a resource without a name its logical name and eight more characters. A name that is too long or has a
+wrong character is refused when the resource is made, which for a pool is after the cluster.
 """
 
 from __future__ import annotations

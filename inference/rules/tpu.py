@@ -259,7 +259,7 @@ def pod_names_slice(placement: Placement) -> Iterator[str]:
     missing = [key for key in (TPU_ACCELERATOR_LABEL, TPU_TOPOLOGY_LABEL) if key not in placement.keys]
     if missing:
         yield (
-            f"{_capital(placement)} asks for {placement.tpus} TPU chips without selecting {' and '.join(missing)}; GKE "
+            f"{placement} asks for {placement.tpus} TPU chips without selecting {' and '.join(missing)}; GKE "
             "refuses it at admission. Add the label of the pool's slice to nodeSelector, for example "
             f"{TPU_ACCELERATOR_LABEL}: tpu-v6e-slice and {TPU_TOPOLOGY_LABEL}: 2x2."
         )
@@ -282,7 +282,7 @@ def pod_topology_exists(placement: Placement) -> Iterator[str]:
     try:
         slice_of(generation, topology)
     except ValueError as error:
-        yield f"{_capital(placement)} selects a slice that does not exist: {_inside(str(error))}."
+        yield f"{placement} selects a slice that does not exist: {_inside(str(error))}."
 
 
 @rule(
@@ -309,7 +309,7 @@ def pod_takes_whole_host(stack: Stack) -> Iterator[About]:
             where = f" of the pool {sites[0]}" if sites else ""
             yield About(
                 placement.pod.object.resource,
-                f"{_capital(placement)} asks for {placement.tpus} TPU chips, and a host{where} has {counts}, which go "
+                f"{placement} asks for {placement.tpus} TPU chips, and a host{where} has {counts}, which go "
                 f"to one pod as a whole. Set {TPU_RESOURCE}: {counts}.",
             )
 
@@ -333,8 +333,3 @@ def _possible(placement: Placement) -> set[int | None]:
             continue
         found.add(chips)
     return found
-
-
-def _capital(placement: Placement) -> str:
-    text = str(placement)
-    return text[:1].upper() + text[1:]
