@@ -94,6 +94,28 @@ def check(stack: Stack = None, config_file: ConfigFile = None) -> None:
         typer.echo(f"{file.source}: no problem found")
 
 
+@app.command()
+def judge(
+    files: Annotated[list[Path], typer.Argument(help="Manifests, previews, exported states, or folders of them.")],
+    *,
+    output: Annotated[str, typer.Option("--format", help="text, json or sarif.")] = "text",
+    policy_config: Annotated[
+        Path | None, typer.Option("--policy-config", help="Levels and parameters of the policies.")
+    ] = None,
+) -> None:
+    """Judge Kubernetes YAML, a `pulumi preview --json` digest or a `pulumi stack export`."""
+    from rehearsal import judgment
+
+    with _reported():
+        if output not in judgment.FORMATS:
+            choices = ", ".join(judgment.FORMATS)
+            problem = Problem("--format", f'"{output}"', "there is no such form", f"Use one of {choices}.")
+            raise ProblemsError("command line", [problem])
+        text, violated = judgment.judge(files, output=output, policy_config=policy_config)
+        typer.echo(text)
+    raise typer.Exit(Status.VIOLATED if violated else Status.CLEAN)
+
+
 def _stack(stack: str | None, config_file: Path | None) -> tuple[projects.Project, stackfiles.StackFile]:
     """Return the project of the working directory and the configuration that was asked for."""
     project = projects.find(Path.cwd())

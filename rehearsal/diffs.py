@@ -81,7 +81,7 @@ def compare(baseline: Plan, plan: Plan) -> Diff:
     after = _managed(plan)
     renamed = {alias: state.urn for state in after for alias in state.options.aliases}
     before = {renamed.get(urn, urn) if urn not in plan.by_urn else urn: state for urn, state in before.items()}
-    changes = [_change(before.get(state.urn), state) for state in after]
+    changes = [_change(before.get(state.urn), state, plan) for state in after]
     changes += [Change("delete", urn, state, None) for urn, state in reversed(before.items()) if urn not in plan.by_urn]
     return Diff(tuple(changes))
 
@@ -91,7 +91,7 @@ def _managed(plan: Plan) -> list[ResourceState]:
     return [step.state for step in plan.shown if not step.state.external]
 
 
-def _change(old: ResourceState | None, new: ResourceState) -> Change:
+def _change(old: ResourceState | None, new: ResourceState, plan: Plan) -> Change:
     if old is None:
         return Change("create", new.urn, None, new)
     ignored = new.options.ignore_changes
@@ -100,16 +100,20 @@ def _change(old: ResourceState | None, new: ResourceState) -> Change:
         for change in _properties(old, new)
         if not any(change.path == path or change.path.startswith((f"{path}.", f"{path}[")) for path in ignored)
     ]
-    forced = [replace(change, replaces=change.replaces or (new.custom and _forces(new, change))) for change in found]
+    forced = [
+        replace(change, replaces=change.replaces or (new.custom and _forces(new, change, plan))) for change in found
+    ]
     if any(change.replaces for change in forced):
         return Change("replace", new.urn, old, new, tuple(forced))
     return Change("update" if forced else "same", new.urn, old, new, tuple(forced))
 
 
-def _forces(state: ResourceState, change: PropertyChange) -> bool:
+def _forces(state: ResourceState, change: PropertyChange, plan: Plan) -> bool:
     demanded = any(path in ("*", change.path, change.top) for path in state.options.replace_on_changes)
-    sides = (change.old, change.new)
-    return demanded or any(replaces(state.type, path) for side in sides for path in _leaves(change.path, side))
+    provider = plan.by_urn.get(reference(state.provider))
+    settings = provider.inputs if provider else None
+    leaves = (path for side in (change.old, change.new) for path in _leaves(change.path, side))
+    return demanded or any(replaces(state.type, path, settings) for path in leaves)
 
 
 def _leaves(path: str, value: object) -> Iterator[str]:

@@ -94,18 +94,29 @@ def _paths(token: str) -> tuple[str, ...]:
         return tuple(_FORCING[token].split())
     if token.startswith("kubernetes:"):
         _, group, kind = token.split(":", 2)
-        builtin = group.partition("/")[0].removesuffix(".k8s.io").partition(".")[0] in _GROUPS
+        builtin = group.partition("/")[0].removesuffix(".k8s.io").removesuffix(".authorization") in _GROUPS
         own = _KINDS.get(kind, "") if builtin else ""
         return ("metadata.name", "metadata.namespace", *own.split())
     return ("name",) if token.startswith("gcp:") else ()
 
 
-def replaces(token: str, path: str) -> bool:
+_MUTABLE = {
+    "kubernetes:core/v1:ConfigMap": "enableConfigMapMutable",
+    "kubernetes:core/v1:Secret": "enableSecretMutable",
+}
+"""Settings of the Kubernetes provider under which the content changes in place."""
+
+
+def replaces(token: str, path: str, configuration: Mapping[str, object] | None = None) -> bool:
     """Whether a change of a property makes the provider replace the resource.
 
     Args:
         token: type of the resource.
         path: one value's property, as in ``nodeConfig.guestAccelerators[0].type``.
+        configuration: inputs of the resource's provider.
     """
     plain = _INDEX.sub("", path)
+    setting = _MUTABLE.get(token)
+    if setting and configuration and configuration.get(setting) in (True, "true"):
+        return plain.startswith("metadata.") and plain in _paths(token)
     return any(plain == forcing or plain.startswith(f"{forcing}.") for forcing in _paths(token))

@@ -90,6 +90,8 @@ class Rule:
     check: Check
     parameters: type[Any] | None = None
     """Frozen dataclass of what a team may set in the policy configuration; every field has a default."""
+    needs_program: bool = False
+    """Whether it judges what only a program tells: dependencies, providers, options. Manifests alone tell none."""
 
     @property
     def area(self) -> str:
@@ -141,6 +143,7 @@ def rule(
     level: Level = Level.MANDATORY,
     on: type[Subject] | None = None,
     parameters: type[Any] | None = None,
+    needs_program: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a rule of a check.
 
@@ -157,6 +160,6 @@ def rule(
         raise TypeError(f"rule {name}: parameters must be a dataclass")
 
     def make(check: Check) -> Rule:
-        return Rule(name, title, breaks, fix, source, severity, level, covers, on, check, parameters)
+        return Rule(name, title, breaks, fix, source, severity, level, covers, on, check, parameters, needs_program)
 
     return make

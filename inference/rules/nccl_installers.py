@@ -107,7 +107,8 @@ def installers_fit_pools(stack: Stack) -> Iterator[About]:
             yield About(
                 installer.resource,
                 f"{installer} installs an NCCL plugin on nodes with {chosen}, and the pools with a fabric have "
-                f"{kinds}; it runs on none of them (DESIRED 0), and pods find no plugin. Choose the installer for these GPUs.",
+                f"{kinds}; it runs on none of them (DESIRED 0), and pods find no plugin. "
+                "Choose the installer for these GPUs.",
             )
     yield from _twice(stack)
     yield from _missing(stack, fleet)

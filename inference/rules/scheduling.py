@@ -3,12 +3,12 @@
 A pod that fits no node is no error to anybody. It stays Pending with an event ("didn't match node selector",
 "untolerated taint", "Insufficient nvidia.com/gpu"), the autoscaler writes that it would not help, and accelerators run
 beside it and serve nobody. Each rule compares a workload with the pools of its own cluster, and is silent where other
-pools may exist: in Autopilot, with node auto-provisioning, for pods of a ComputeClass.
+pools may exist (``views.placed``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from inference.facts.gke import (
     ACCELERATOR_LABEL,
@@ -20,7 +20,8 @@ from inference.facts.gke import (
 from inference.facts.machines import ATTACHABLE, MACHINES
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import Taint
-from inference.rules.views.fleet import Fleet, Scope, Site
+from inference.rules.views.fleet import Scope, Site
+from inference.rules.views.placed import placed
 from inference.rules.views.placement import Demand, Placement, built_in
 from inference.rules.views.pods import Container
 from inference.rules.views.stack import Stack
@@ -31,32 +32,6 @@ _TAINTS = "https://cloud.google.com/kubernetes-engine/docs/how-to/node-taints"
 _AUTOSCALER = "https://cloud.google.com/kubernetes-engine/docs/concepts/cluster-autoscaler"
 
 _GIB = 2**30
-_DEFAULT_CLASS_LABEL = "cloud.google.com/default-compute-class"
-
-
-def _judged(stack: Stack) -> Iterator[tuple[Placement, Scope]]:
-    """Yield the pods of which it can be said where they may run, with all pools of their cluster."""
-    fleet = stack.view(Fleet)
-    if not fleet.sites:
-        return
-    for placement in stack.each(Placement):
-        if placement.pod.object.kind == "DaemonSet" or placement.compute_class or not placement.settled:
-            continue
-        scope = fleet.around(placement)
-        if scope is not None and scope.sites and _owned(stack, placement, scope):
-            yield placement, scope
-
-
-def _owned(stack: Stack, placement: Placement, scope: Scope) -> bool:
-    """Whether a node for the pod has to come from these pools."""
-    resource = GPU_RESOURCE if placement.gpus else TPU_RESOURCE if placement.tpus else ""
-    if scope.cluster is None:
-        # Pools of a cluster that is declared elsewhere: others may exist, but hardly for the accelerators added here.
-        return bool(resource) and any(site.accelerator == resource for site in scope.sites)
-    namespace = stack.object("Namespace", "", placement.pod.namespace, None)
-    if namespace is not None and _DEFAULT_CLASS_LABEL in namespace.labels:
-        return False
-    return scope.complete and (bool(resource) or not scope.default_pool)
 
 
 def _demanded(placement: Placement, *, of_gke: bool) -> tuple[tuple[Demand, ...], ...]:
@@ -86,15 +61,15 @@ def _first_unmet(scope: Scope, placement: Placement, *, of_gke: bool) -> Demand 
 @rule(
     "scheduling-selector-finds-pool",
     title="A pod selects nodes that some declared pool has",
-    breaks="The pod stays Pending: 'node(s) didn't match Pod's node affinity/selector', and the autoscaler adds nothing "
-    "because no pool it knows would help. GPU nodes idle beside it.",
+    breaks="The pod stays Pending: 'node(s) didn't match Pod's node affinity/selector', and the autoscaler adds "
+    "nothing because no pool that it knows would help. GPU nodes idle beside it.",
     fix="Take the pool's name from its name output, and accelerator and topology from one description.",
     source="https://github.com/GoogleCloudPlatform/cluster-toolkit/pull/3916",
     severity=Severity.HIGH,
     covers=("NP-026", "TPU-002"),
 )
 def selector_finds_pool(stack: Stack) -> Iterator[About]:
-    for placement, scope in _judged(stack):
+    for placement, scope in placed(stack):
         resource = placement.pod.object.resource
         if not scope.kin(placement):
             what = GPU_RESOURCE if placement.gpus else TPU_RESOURCE
@@ -148,7 +123,7 @@ def _automatic(scope: Scope, placement: Placement, name: str) -> bool:
     covers=("NP-027",),
 )
 def label_is_declared(stack: Stack) -> Iterator[About]:
-    for placement, scope in _judged(stack):
+    for placement, scope in placed(stack):
         if not scope.kin(placement) or _first_unmet(scope, placement, of_gke=True) is not None:
             continue
         demand = _first_unmet(scope, placement, of_gke=False)
@@ -176,33 +151,36 @@ def label_is_declared(stack: Stack) -> Iterator[About]:
     covers=("NP-025",),
 )
 def taints_are_tolerated(stack: Stack) -> Iterator[About]:
-    for placement, scope in _judged(stack):
-        sites = () if placement.queued else scope.candidates(placement)
-        kept = [(site, _refused(placement, scope, site)) for site in sites]
-        if kept and all(taints for _, taints in kept):
-            site, taints = kept[0]
-            named = ", ".join(f"{t.key}={t.value}:{t.effect}" if t.value else f"{t.key}:{t.effect}" for t in taints)
-            yield About(
-                placement.pod.object.resource,
-                f"{placement} may run on the pool {site} only{_and_others(kept)}, and does not tolerate its taint "
-                f"{named}; it stays Pending. Add the toleration: {_toleration(taints[0])}.",
-            )
+    for placement, scope in placed(stack):
+        closed = None
+        for site in () if placement.queued else scope.candidates(placement):
+            taints = _refused(placement, scope, site)
+            if not taints:
+                break
+            closed = closed or (site, taints)
+        else:
+            if closed is not None:
+                yield About(placement.pod.object.resource, _intolerant(placement, *closed))
+
+
+def _intolerant(placement: Placement, site: Site, taints: list[Taint]) -> str:
+    named = ", ".join(f"{t.key}={t.value}:{t.effect}" if t.value else f"{t.key}:{t.effect}" for t in taints)
+    return (
+        f"{placement} selects nodes such as those of the pool {site} and does not tolerate their taint {named}; it "
+        f"stays Pending. Add the toleration: {_toleration(taints[0])}."
+    )
 
 
 def _refused(placement: Placement, scope: Scope, site: Site) -> list[Taint]:
     if not site.pool.config.known("taints"):
         return []
     declared = {taint.key for taint in site.pool.taints}
-    alone = all(other.accelerator == GPU_RESOURCE for other in scope.sites) and not scope.default_pool
     return [
         taint
         for taint in site.taints
-        if not placement.tolerates(taint) and not (alone and taint.key == GPU_TAINT.key and taint.key not in declared)
+        if not placement.tolerates(taint)
+        and not (scope.only_gpus and taint.key == GPU_TAINT.key and taint.key not in declared)
     ]
-
-
-def _and_others(kept: Sequence[object]) -> str:
-    return f" (or {len(kept) - 1} more)" if len(kept) > 1 else ""
 
 
 def _toleration(taint: Taint) -> str:
@@ -216,8 +194,8 @@ def _toleration(taint: Taint) -> str:
 @rule(
     "scheduling-extended-resources-are-whole",
     title="GPUs, TPUs and other devices are asked for in whole numbers, with requests equal to limits",
-    breaks="The API server refuses the pod. In a LeaderWorkerSet or another custom resource that happens later and is an "
-    "event only: the object is there and its pods never come.",
+    breaks="The API server refuses the pod. In a LeaderWorkerSet or another custom resource that happens later and is "
+    "an event only: the object is there and its pods never come.",
     fix="Write the number under limits; leave requests out, or write the same there.",
     source="https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/",
     severity=Severity.HIGH,
@@ -261,13 +239,16 @@ def extended_resources_are_whole(container: Container) -> Iterator[str]:
     covers=("VLLM-009",),
 )
 def pod_fits_machine(stack: Stack) -> Iterator[About]:
-    for placement, scope in _judged(stack):
-        sites = scope.candidates(placement)
-        reasons = [_too_large(placement, site) for site in sites]
-        if reasons and all(reasons):
+    for placement, scope in placed(stack):
+        reason = None
+        for site in scope.candidates(placement):
+            reason = _too_large(placement, site)
+            if reason is None:
+                break
+        if reason is not None:
             yield About(
                 placement.pod.object.resource,
-                f"{placement} {reasons[-1]}; it stays Pending. Request less, or use a larger machine.",
+                f"{placement} {reason}; it stays Pending. Request less, or use a larger machine.",
             )
 
 
@@ -284,8 +265,8 @@ def pod_fits_machine(stack: Stack) -> Iterator[About]:
 def gpus_fit_any_machine(placement: Placement) -> Iterator[str]:
     gpu = placement.asks(ACCELERATOR_LABEL)
     most = max((machine.gpus for machine in MACHINES.values() if gpu and machine.accelerator == gpu), default=0)
-    if gpu in ATTACHABLE:
-        most = max(ATTACHABLE[gpu].counts)
+    if gpu and (chosen := ATTACHABLE.get(gpu)):
+        most = max(chosen.counts)
     if most and placement.gpus > most:
         yield (
             f"{placement} asks for {placement.gpus} GPUs of {gpu}, and no machine has more than {most} of them. "
@@ -317,7 +298,7 @@ def _too_large(placement: Placement, site: Site) -> str | None:
     severity=Severity.HIGH,
 )
 def shared_gpu_is_one(stack: Stack) -> Iterator[About]:
-    for placement, scope in _judged(stack):
+    for placement, scope in placed(stack):
         most = max((c.accelerators for c in placement.pod.all_containers), default=0)
         sites = scope.candidates(placement) if placement.gpus and most > 1 else ()
         if sites and all(_time_shared(site) for site in sites):
@@ -343,16 +324,15 @@ def _time_shared(site: Site) -> bool:
     covers=("NP-030",),
 )
 def threads_leave_cpus(stack: Stack) -> Iterator[About]:
-    for placement, scope in _judged(stack):
+    for placement, scope in placed(stack):
         cpus = placement.pod.requested("cpu")
         sites = scope.candidates(placement) if cpus else ()
-        halves = [_half(site) for site in sites]
-        if halves and all(half is not None and cpus > half for half in halves):
-            site, half = sites[0], halves[0]
+        if sites and all((half := _half(site)) is not None and cpus > half for site in sites):
+            site = sites[0]
             yield About(
                 site.pool.resource,
-                f"{site.pool} sets threadsPerCore 1, which leaves {half:g} vCPUs of {site.pool.machine_type}, and "
-                f"{placement} requests {cpus:g}; it stays Pending. Take advancedMachineFeatures away.",
+                f"{site.pool} sets threadsPerCore 1, which leaves {_half(site):g} vCPUs of {site.pool.machine_type}, "
+                f"and {placement} requests {cpus:g}; it stays Pending. Take advancedMachineFeatures away.",
             )
 
 

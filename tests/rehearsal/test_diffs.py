@@ -190,6 +190,17 @@ def test_the_program_may_demand_replacement() -> None:
     assert change(state({"nodeCount": 1}), new).op == "replace"
 
 
+@pytest.mark.parametrize(("setting", "op"), [("true", "update"), ("false", "replace"), (None, "replace")])
+def test_a_config_map_changes_in_place_where_the_provider_says_so(setting: str | None, op: str) -> None:
+    token = "kubernetes:core/v1:ConfigMap"
+    provider = state({"enableConfigMapMutable": setting} if setting else {}, "pulumi:providers:kubernetes", "k8s")
+    old, new = (state({"data": {"a": n}}, token, provider=f"{provider.urn}::1") for n in (1, 2))
+
+    found = diffs.compare(plan(provider, old), plan(provider, new))
+
+    assert found.changes[1].op == op
+
+
 def test_another_provider_means_a_new_resource() -> None:
     found = change(
         state({}, provider=f"{PREFIX}pulumi:providers:gcp::one::1"),

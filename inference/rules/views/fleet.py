@@ -234,6 +234,9 @@ class Scope:
     _met: dict[Demand, frozenset[int]] = field(default_factory=dict, repr=False)
     _values: dict[str, dict[str, set[int]]] = field(default_factory=dict, repr=False)
     _kin: dict[str, frozenset[int]] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[frozenset[int], tuple[tuple[Demand, ...], ...]], tuple[Site, ...]] = field(
+        default_factory=dict, repr=False
+    )
 
     @cached_property
     def complete(self) -> bool:
@@ -285,16 +288,24 @@ class Scope:
             self._kin[resource] = frozenset(fitting)
         return self._kin[resource]
 
+    @cached_property
+    def only_gpus(self) -> bool:
+        """Whether every node of the cluster carries GPUs; GKE then sets no GPU taint."""
+        return not self.default_pool and all(site.accelerator == gke.GPU_RESOURCE for site in self.sites)
+
     def candidates(self, placement: Placement) -> tuple[Site, ...]:
         """Return the pools on which a pod may run by selectors and accelerators; taints and sizes left aside."""
         kin = self.kin(placement)
-        found: set[int] = set()
-        for demands in placement.alternatives:
-            remaining = kin
-            for demand in demands:
-                remaining &= self.meeting(demand)
-            found |= remaining
-        return tuple(self.sites[i] for i in sorted(found))
+        asked = (kin, placement.alternatives)
+        if asked not in self._found:
+            found: set[int] = set()
+            for demands in placement.alternatives:
+                remaining = kin
+                for demand in demands:
+                    remaining &= self.meeting(demand)
+                found |= remaining
+            self._found[asked] = tuple(self.sites[i] for i in sorted(found))
+        return self._found[asked]
 
 
 class Fleet:

@@ -22,6 +22,7 @@ from inference.rules.views.stack import Stack
 __all__ = ["Installation", "NcclInstaller", "addresses", "installations", "plugin_of", "tag_of"]
 
 _MANIFESTS = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh/")
+_DEEPEST = 8
 _CHART = re.compile(r"nccl|gib|gpudirect|tcpx", re.IGNORECASE)
 
 
@@ -127,7 +128,10 @@ def _found(stack: Stack) -> Iterator[Installation]:
 
 def _installation(stack: Stack, resource: Resource, accelerators: frozenset[str]) -> Installation:
     root = resource
-    while (parent := stack.get(root.parent)) is not None and parent.type.startswith(_MANIFESTS) and parent is not root:
+    for _ in range(_DEEPEST):
+        parent = stack.get(root.parent)
+        if parent is None or not parent.type.startswith(_MANIFESTS):
+            break
         root = parent
     return Installation(resource, accelerators, cluster_of(stack, resource), root)
 
