@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -14,7 +14,7 @@ from rehearsal.replacement import replaces
 from rehearsal.urns import is_default_provider, reference
 from rehearsal.values import BLINDED, UNKNOWNS, Secret, holds_secret
 
-__all__ = ["Change", "Diff", "Op", "PropertyChange", "compare"]
+__all__ = ["Change", "Diff", "Op", "PropertyChange", "compare", "differences", "leaves"]
 
 Op = Literal["create", "update", "replace", "delete", "same"]
 
@@ -112,18 +112,18 @@ def _forces(state: ResourceState, change: PropertyChange, plan: Plan) -> bool:
     demanded = any(path in ("*", change.path, change.top) for path in state.options.replace_on_changes)
     provider = plan.by_urn.get(reference(state.provider))
     settings = provider.inputs if provider else None
-    leaves = (path for side in (change.old, change.new) for path in _leaves(change.path, side))
+    leaves = (path for side in (change.old, change.new) for path in leaves(change.path, side))
     return demanded or any(replaces(state.type, path, settings) for path in leaves)
 
 
-def _leaves(path: str, value: object) -> Iterator[str]:
+def leaves(path: str, value: object) -> Iterator[str]:
     """Yield the paths of the single values in a value; its own where it is one, or is empty."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _leaves(_join(path, key), inner)
+            yield from leaves(_join(path, key), inner)
     elif isinstance(value, Sequence) and not isinstance(value, str) and value:
         for place, inner in enumerate(value):
-            yield from _leaves(f"{path}[{place}]", inner)
+            yield from leaves(f"{path}[{place}]", inner)
     elif value is not None:
         yield path
 
@@ -134,7 +134,7 @@ def _properties(old: ResourceState, new: ResourceState) -> Iterator[PropertyChan
         before, after = _without_name(before), _without_name(after)
     if new.type.startswith("pulumi:providers:"):
         before, after = ({k: v for k, v in side.items() if k != "version"} for side in (before, after))
-    yield from _differences("", before, after)
+    yield from differences(before, after, _alike)
     left, right = reference(old.provider), reference(new.provider)
     if left and right and left != right and not (is_default_provider(left) and is_default_provider(right)):
         yield PropertyChange("provider", left, right, "update", replaces=True)
@@ -163,20 +163,30 @@ def _without_name(inputs: Mapping[str, object]) -> Mapping[str, object]:
     return {**inputs, "metadata": {key: value for key, value in metadata.items() if key != "name"}}
 
 
-def _differences(path: str, old: object, new: object) -> Iterator[PropertyChange]:
-    if _alike(old, new):
+def differences(
+    old: object, new: object, alike: Callable[[object, object], bool], path: str = ""
+) -> Iterator[PropertyChange]:
+    """Yield every single property in which two values differ.
+
+    Args:
+        old: the value that stands.
+        new: the value that shall be.
+        alike: whether two parts are the same; asked of containers too, where true ends the comparison.
+        path: where the values lie.
+    """
+    if alike(old, new):
         return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             if not key.startswith("__"):
-                yield from _differences(_join(path, key), old.get(key, _ABSENT), new.get(key, _ABSENT))
+                yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), alike, _join(path, key))
     elif _listed(old) and _listed(new):
         assert isinstance(old, Sequence)  # noqa: S101 - for the type checker
         assert isinstance(new, Sequence)  # noqa: S101
         for place in range(max(len(old), len(new))):
             left = old[place] if place < len(old) else _ABSENT
             right = new[place] if place < len(new) else _ABSENT
-            yield from _differences(f"{path}[{place}]", left, right)
+            yield from differences(left, right, alike, f"{path}[{place}]")
     elif old is _ABSENT:
         if new is not None:
             yield PropertyChange(path, None, new, "add")

@@ -106,7 +106,7 @@ def _running(command: list[str], folder: Path, environment: Mapping[str, str]) -
             port = _port(process.stdout)
             if port is None:
                 code = process.poll()
-                raise failed(f"ended with status {code}" if code is not None else f"told no port in {_START:.0f} s")
+                raise failed(f"ended with status {code}" if code is not None else "told no port in its first line")
             options = [("grpc.max_receive_message_length", _MESSAGE), ("grpc.max_send_message_length", _MESSAGE)]
             with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
                 yield analyzer_pb2_grpc.AnalyzerStub(channel), failed

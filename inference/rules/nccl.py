@@ -295,29 +295,25 @@ def tuner_file_fits(placement: Placement) -> Iterator[str]:
     fix="Set NCCL_SOCKET_IFNAME and GLOO_SOCKET_IFNAME to eth0, or leave them out.",
     source=_NCCL_ENV,
     severity=Severity.HIGH,
-    on=Container,
+    on=NetworkedPod,
 )
-def socket_interface_exists(container: Container) -> Iterator[str]:
-    pod = container.pod
-    others = any("k8s.v1.cni.cncf.io/" in key for key in pod.metadata.section("annotations"))
-    own = pod.spec.absent("hostNetwork") or pod.spec.flag("hostNetwork") is False
-    if not container.accelerators or others or not own or not pod.spec.absent("resourceClaims"):
+def socket_interface_exists(pod: NetworkedPod) -> Iterator[str]:
+    own = pod.pod.spec.absent("hostNetwork") or pod.pod.spec.flag("hostNetwork") is False
+    if pod.entries is None or not own or not pod.pod.spec.absent("resourceClaims"):
         return
-    listed = next((n for n in pod.object.resource.view(NetworkedPod.of) if n.pod is pod), None)
-    if listed is None and not pod.metadata.absent("annotations", "networking.gke.io/interfaces"):
-        return
-    present = {"eth0", "lo", *(listed.interfaces if listed is not None else ())}
-    for name in ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME"):
-        value = container.environment.get(name, "")
-        wanted = [part.strip() for part in value.lstrip("=").split(",") if part.strip()]
-        exact = value.startswith("=") or name.startswith("GLOO")
-        if not wanted or value.startswith("^") or "$" in value:
-            continue
-        if not any(have == want or (not exact and have.startswith(want)) for want in wanted for have in present):
-            yield (
-                f"{container} sets {name}={value}, and its pod has {', '.join(sorted(present - {'lo'}))}; the group of "
-                f"processes never forms. Set {name}=eth0, or leave it out."
-            )
+    present = {"eth0", "lo", *pod.interfaces}
+    for container in pod.accelerated:
+        for name in ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME"):
+            value = container.environment.get(name, "")
+            wanted = [part.strip() for part in value.lstrip("=").split(",") if part.strip()]
+            exact = value.startswith("=") or name.startswith("GLOO")
+            if not wanted or value.startswith("^") or "$" in value:
+                continue
+            if not any(have == want or (not exact and have.startswith(want)) for want in wanted for have in present):
+                yield (
+                    f"{container} sets {name}={value}, and its pod has {', '.join(sorted(present - {'lo'}))}; the "
+                    f"group of processes never forms. Set {name}=eth0, or leave it out."
+                )
 
 
 # ------------------------------------------------------------------ shared memory

@@ -1,4 +1,4 @@
-"""What lets packets in and out: firewall rules, the way to the Internet, APIs of the gateway, pods on the host's network.
+"""What lets packets in and out: firewall rules, APIs of the gateway, the way to the Internet, the host's network.
 
 None of this is refused. A firewall rule that is too wide exposes GPU nodes silently; private nodes without NAT fail
 at the first image; a missing API leaves the gateway without an answer; a pod on the host's network loses everything
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, collapse_addresses
 
-from inference.facts.gke import INTERFACES_ANNOTATION, REQUIRED_APIS
+from inference.facts.gke import ACCELERATOR_LABEL, INTERFACES_ANNOTATION, REQUIRED_APIS
+from inference.facts.machines import MACHINES
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.cloud import Cluster, Firewall, Network, ranges
 from inference.rules.views.fleet import Fleet
@@ -142,7 +143,7 @@ def _extended(stack: Stack) -> Iterator[tuple[KubernetesObject, str]]:
 # ------------------------------------------------------------------ the way to the Internet
 
 _PUBLIC_REGISTRIES = frozenset(
-    {"docker.io", "index.docker.io", "registry-1.docker.io", "ghcr.io", "nvcr.io", "quay.io", "registry.k8s.io",
+    {"docker.io", "index.docker.io", "registry-1.docker.io", "ghcr.io", "nvcr.io", "quay.io",
      "public.ecr.aws", "mcr.microsoft.com"}
 )  # fmt: skip
 _OTHER_WAYS_OUT = (
@@ -278,18 +279,32 @@ def pods_on_host_stay_apart(stack: Stack) -> Iterator[About]:
         how = _on_host(pod)
         if how is None or not gpus or pod.object.kind in {"DaemonSet", "Pod"} or _kept_apart(pod):
             continue
-        if pod.replicas == 1 and pod.size == 1:
+        if (pod.replicas or 0) * (pod.size or 0) < 2:
             continue
-        scope = fleet.around(placement)
-        sites = scope.candidates(placement) if scope is not None else ()
-        shared = [site for site in sites if site.pool.gpus_per_node is not None and site.pool.gpus_per_node >= 2 * gpus]
-        if shared and len(shared) == len(sites):
+        room = _most_gpus(fleet, placement)
+        if room is not None and room >= 2 * gpus:
             yield About(
                 pod.object.resource,
-                f"{placement} {how} and asks for {gpus} of the {shared[0].pool.gpus_per_node} GPUs of a node, so that "
-                "two of its pods may come to one node and want the same port; the second does not start. "
+                f"{placement} {how} and asks for {gpus} of the {room} GPUs that a node may have, so that two of its "
+                "pods may come to one node and want the same port; the second does not start. "
                 "Set hostNetwork: false without hostPort, or keep the pods apart by podAntiAffinity.",
             )
+
+
+_USUAL_GPUS = 8
+
+
+def _most_gpus(fleet: Fleet, placement: Placement) -> int | None:
+    """Return the most GPUs of a node on which the pods may run: of the declared pools, else of any such machine."""
+    scope = fleet.around(placement)
+    sites = scope.candidates(placement) if scope is not None else ()
+    if sites:
+        counts = [site.pool.gpus_per_node for site in sites]
+        return max((count for count in counts if count), default=None) if None not in counts else None
+    if fleet.sites or not placement.settled:
+        return None
+    accelerator = placement.asks(ACCELERATOR_LABEL)
+    return max((m.gpus for m in MACHINES.values() if m.accelerator == accelerator), default=_USUAL_GPUS)
 
 
 def _on_host(pod: PodTemplate) -> str | None:

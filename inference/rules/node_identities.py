@@ -141,7 +141,7 @@ def _granted(stack: Stack, accounts: dict[str, Resource]) -> dict[str, frozenset
             return None
         if not kind.endswith(("iammember", "iambinding")):
             continue
-        role = resource.props.raw("role")
+        role = resource.props.text("role") if resource.props.known("role") else UNKNOWN
         for urn in _members(resource, by_id, accounts):
             found[urn].add(role)
     return {urn: frozenset(roles) for urn, roles in found.items()}

@@ -74,7 +74,9 @@ def test_a_cluster_computes_what_programs_connect_with() -> None:
 
 def test_a_private_cluster_answers_inside_only() -> None:
     _, public = gcp("container/cluster:Cluster", {"name": "n"})
-    _, private = gcp("container/cluster:Cluster", {"name": "n", "privateClusterConfig": {"enablePrivateEndpoint": True}})
+    _, private = gcp(
+        "container/cluster:Cluster", {"name": "n", "privateClusterConfig": {"enablePrivateEndpoint": True}}
+    )
 
     assert public["endpoint"].startswith("203.0.113.")
     assert private["endpoint"].startswith("10.")
@@ -82,7 +84,8 @@ def test_a_private_cluster_answers_inside_only() -> None:
 
 def test_a_node_pool_has_a_group_in_each_of_its_zones() -> None:
     _, computed = gcp(
-        "container/nodePool:NodePool", {"name": "n", "cluster": "c", "nodeLocations": ["us-central1-a", "us-central1-b"]}
+        "container/nodePool:NodePool",
+        {"name": "n", "cluster": "c", "nodeLocations": ["us-central1-a", "us-central1-b"]},
     )
 
     assert len(computed["instanceGroupUrls"]) == 2
@@ -170,7 +173,9 @@ def test_kinds_of_the_whole_cluster_have_no_namespace() -> None:
 
 
 def test_a_release_is_deployed() -> None:
-    made = kubernetes("helm.sh/v3:Release", {"chart": "oci://registry.k8s.io/lws/charts/lws", "version": "0.10.0"}, "lws")
+    made = kubernetes(
+        "helm.sh/v3:Release", {"chart": "oci://registry.k8s.io/lws/charts/lws", "version": "0.10.0"}, "lws"
+    )
 
     assert made["status"]["status"] == "deployed"
     assert made["status"]["name"] == made["name"]

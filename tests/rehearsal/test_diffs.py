@@ -192,9 +192,9 @@ def test_the_program_may_demand_replacement() -> None:
 
 @pytest.mark.parametrize(("setting", "op"), [("true", "update"), ("false", "replace"), (None, "replace")])
 def test_a_config_map_changes_in_place_where_the_provider_says_so(setting: str | None, op: str) -> None:
-    token = "kubernetes:core/v1:ConfigMap"
+    kind = "kubernetes:core/v1:ConfigMap"
     provider = state({"enableConfigMapMutable": setting} if setting else {}, "pulumi:providers:kubernetes", "k8s")
-    old, new = (state({"data": {"a": n}}, token, provider=f"{provider.urn}::1") for n in (1, 2))
+    old, new = (state({"data": {"a": n}}, kind, provider=f"{provider.urn}::1") for n in (1, 2))
 
     found = diffs.compare(plan(provider, old), plan(provider, new))
 

@@ -175,7 +175,9 @@ BROKEN = {
     "cannot be imported": ("import nowhere_to_be_found", ["ModuleNotFoundError", "nowhere_to_be_found"]),
     "tells no port": ("print('hello'); import time; time.sleep(60)", ["told no port"]),
     "breaks in a policy": (
-        PACK.replace('if args.resource_type == "gcp', 'raise RuntimeError("boom")\n        if args.resource_type == "gcp'),
+        PACK.replace(
+            'if args.resource_type == "gcp', 'raise RuntimeError("boom")\n        if args.resource_type == "gcp'
+        ),
         ["broke down", "boom"],
     ),
 }

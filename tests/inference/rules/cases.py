@@ -42,6 +42,9 @@ LEADER_WORKER_SET = "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet"
 
 Changes = Mapping[str, Any]
 
+FIRED: set[str] = set()
+"""Names of the rules that found something in any case of this session."""
+
 
 def urn(type_: str, name: str, stack: str = "case") -> str:
     return f"urn:pulumi:{stack}::rules::{type_}::{name}"
@@ -272,4 +275,5 @@ def _verdicts(
     found += court.stack(Stack(resources))
     for verdict in found:
         assert isinstance(verdict, Finding), f"{verdict.rule.name} crashed: {verdict.error}\n{verdict.trace}"
+    FIRED.update(verdict.rule.name for verdict in found)
     return [(verdict.rule.name, verdict.message) for verdict in found if isinstance(verdict, Finding)]

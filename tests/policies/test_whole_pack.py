@@ -1,0 +1,117 @@
+"""The pack as a whole: its list is pinned, and no input, however malformed, makes a rule fail."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections import Counter
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inference.rules import RULES
+from inference.rules.judging import Broken, Judge
+from inference.rules.views.resources import Resource
+from inference.rules.views.stack import Stack
+from inference.rules.views.values import UNKNOWN, Props
+from rehearsal import digests
+from tests.conftest import Golden
+from tests.inference.rules import cases
+from tests.support.rehearsed import rehearsed, standing
+from tests.support.stacks import ROOT, STANDING
+
+LIST = ROOT / "tests" / "policies" / "policies.txt"
+
+
+def test_the_ordered_list_of_policies_is_the_reviewed_one(golden: Golden) -> None:
+    golden(LIST, "".join(f"{rule.name} {rule.level} {rule.severity}\n" for rule in RULES))
+
+
+def test_no_two_rules_share_a_name() -> None:
+    assert not [name for name, count in Counter(rule.name for rule in RULES).items() if count > 1]
+
+
+def test_every_rule_is_told_in_full() -> None:
+    for rule in RULES:
+        assert rule.source.startswith("https://"), rule.name
+        assert min(len(rule.title), len(rule.breaks), len(rule.fix)) > 20, rule.name
+
+
+def test_every_rule_fires_in_its_own_cases() -> None:
+    if len(cases.FIRED) < len(RULES) // 2:
+        pytest.skip("the cases of the rules did not run in this session")
+    assert not sorted({rule.name for rule in RULES} - cases.FIRED)
+
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.floats(),
+    st.text(max_size=20),
+    st.just(UNKNOWN),
+    st.lists(st.one_of(st.none(), st.text(max_size=5), st.integers()), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.text(max_size=5), st.just(UNKNOWN)), max_size=3),
+    st.recursive(st.just([]), lambda inner: st.lists(inner, min_size=1, max_size=2), max_leaves=20),
+    st.just({"$" * 500: {"a": [{}]}}),
+)
+
+
+@cache
+def steps(stack: str) -> list[dict[str, Any]]:
+    return [step["newState"] for step in json.loads(digests.dumps(rehearsed(standing(stack))))["steps"]]
+
+
+def resources(states: list[dict[str, Any]]) -> list[Resource]:
+    return [
+        Resource(
+            type=state["type"],
+            name=state["urn"].rpartition("::")[2],
+            urn=state["urn"],
+            props=Props(state.get("inputs", {})),
+            parent=state.get("parent", ""),
+            dependencies=tuple(state.get("dependencies", ())),
+            property_dependencies=state.get("propertyDependencies", {}),
+        )
+        for state in states
+    ]
+
+
+def replace_somewhere(data: st.DataObject, value: Any, junk: Any) -> Any:
+    """Return a copy with one part, anywhere, replaced."""
+    if isinstance(value, dict) and value and data.draw(st.integers(0, 4)):
+        key = data.draw(st.sampled_from(sorted(value)))
+        return {**value, key: replace_somewhere(data, value[key], junk)}
+    if isinstance(value, list) and value and data.draw(st.integers(0, 4)):
+        index = data.draw(st.integers(0, len(value) - 1))
+        return [*value[:index], replace_somewhere(data, value[index], junk), *value[index + 1 :]]
+    return junk
+
+
+@pytest.mark.parametrize("stack", STANDING)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data())
+def test_no_malformed_property_makes_a_rule_fail(stack: str, data: st.DataObject) -> None:
+    states = copy.deepcopy(steps(stack))
+    for _ in range(data.draw(st.integers(1, 3))):
+        state = data.draw(st.sampled_from(states))
+        state["inputs"] = replace_somewhere(data, state.get("inputs", {}), data.draw(JUNK))
+    judge = Judge(RULES)
+    made = resources(states)
+    verdicts = [v for resource in made for v in judge.resource(resource)] + list(judge.stack(Stack(made)))
+    broken = [verdict.trace for verdict in verdicts if isinstance(verdict, Broken)]
+    assert not broken, broken[0]
+
+
+@pytest.mark.parametrize("stack", STANDING)
+def test_a_preview_in_which_nothing_is_known_draws_no_finding(stack: str) -> None:
+    made = [
+        Resource(type=r.type, name=r.name, urn=r.urn, props=Props(dict.fromkeys(r.props, UNKNOWN)), parent=r.parent)
+        for r in resources(steps(stack))
+    ]
+    judge = Judge([rule for rule in RULES if not rule.needs_program])
+    verdicts = [v for resource in made for v in judge.resource(resource)] + list(judge.stack(Stack(made)))
+    assert not verdicts
