@@ -112,8 +112,8 @@ def _forces(state: ResourceState, change: PropertyChange, plan: Plan) -> bool:
     demanded = any(path in ("*", change.path, change.top) for path in state.options.replace_on_changes)
     provider = plan.by_urn.get(reference(state.provider))
     settings = provider.inputs if provider else None
-    leaves = (path for side in (change.old, change.new) for path in leaves(change.path, side))
-    return demanded or any(replaces(state.type, path, settings) for path in leaves)
+    paths = (path for side in (change.old, change.new) for path in leaves(change.path, side))
+    return demanded or any(replaces(state.type, path, settings) for path in paths)
 
 
 def leaves(path: str, value: object) -> Iterator[str]:

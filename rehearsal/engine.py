@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pulumi
@@ -22,7 +23,7 @@ from pulumi.runtime import config as runtime_config
 from pulumi.runtime import settings as runtime_settings
 from pulumi.runtime.stack import run_in_stack
 
-from inference.problems import ProblemsError
+from inference.problems import Problem, ProblemsError
 from rehearsal.errors import EngineError, ProgramError
 from rehearsal.monitor import Engine, Monitor
 from rehearsal.plan import Diagnostic, Plan, Step
@@ -126,6 +127,8 @@ def _run(
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     try:
         loop.run_until_complete(run_in_stack(lambda: _execute(program)))
+    except SystemExit as error:
+        raise ProgramError(f"the program ended itself with status {error.code or 0}, before it was done") from None
     except Exception as error:  # noqa: BLE001 - whatever a program raises is reported to its author
         raise _explained(error, program) from None
     finally:
@@ -151,6 +154,9 @@ def _explained(error: BaseException, program: Path) -> Exception:
     known = _known(error)
     if isinstance(known, ProblemsError):
         return known
+    if known is not None and _is_problems(known):
+        problems = (Problem(each.where, each.what, each.why, each.remedy) for each in vars(known)["problems"])
+        return ProblemsError(vars(known)["source"], problems)
     if known is not None:
         return ProgramError(str(known))
     return ProgramError(f"the program failed:\n{_trace(error, program if program.is_dir() else program.parent)}")
@@ -173,11 +179,17 @@ def _known(error: BaseException | None) -> BaseException | None:
     """Return the first error in a chain that needs no traceback."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, ProblemsError | EngineError | pulumi.RunError):
+        if isinstance(error, ProblemsError | EngineError | pulumi.RunError) or _is_problems(error):
             return error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
     return None
+
+
+def _is_problems(error: BaseException) -> bool:
+    """Whether this is the error of another revision of the house, loaded from its own folder."""
+    kind = type(error)
+    return (kind.__module__, kind.__name__) == (ProblemsError.__module__, ProblemsError.__name__)
 
 
 @contextlib.contextmanager
@@ -185,6 +197,10 @@ def _surroundings(root: Path, folder: Path) -> Iterator[None]:
     """Give a program its working directory, import path and environment, and take all of it back."""
     path, here, arguments = list(sys.path), Path.cwd(), list(sys.argv)
     environment = {key: value for key, value in os.environ.items() if key.startswith(_AMBIENT)}
+    foreign = folder.resolve() != _PACKAGE.parent
+    shadowed = _shadowed(folder.resolve()) if foreign else {}
+    for name in shadowed:
+        del sys.modules[name]
     before = set(sys.modules)
     for key in environment:
         del os.environ[key]
@@ -199,8 +215,16 @@ def _surroundings(root: Path, folder: Path) -> Iterator[None]:
         sys.path[:] = path
         sys.argv = arguments
         os.environ.update(environment)
-        if folder.resolve() != _PACKAGE.parent:
+        if foreign:
             _forget(before, folder.resolve())
+        sys.modules.update(shadowed)
+
+
+def _shadowed(folder: Path) -> dict[str, ModuleType]:
+    """Return the loaded modules in whose place a program has its own of the same name."""
+    own = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    own -= {"__main__", _PACKAGE.name}
+    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] in own}
 
 
 def _forget(before: set[str], folder: Path) -> None:

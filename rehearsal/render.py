@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from inference.problems import Problem, ProblemsError
 from rehearsal.plan import Plan, ResourceState
 from rehearsal.urns import digits
-from rehearsal.values import masked
+from rehearsal.values import BLINDED, Secret, masked
 
 __all__ = ["files", "objects", "render"]
 
@@ -82,8 +83,9 @@ def objects(plan: Plan) -> Iterator[tuple[ResourceState, Mapping[str, object]]]:
 
 
 def _object(inputs: Mapping[str, object]) -> Mapping[str, object]:
-    found = masked({key: value for key, value in inputs.items() if not key.startswith("__")})
-    assert isinstance(found, dict)  # noqa: S101 - a map stays one
+    found: dict[str, Any] = {key: masked(value) for key, value in inputs.items() if not key.startswith("__")}
+    if found["kind"] == "Secret":
+        found |= {key: _entries(inputs[key]) for key in ("data", "stringData") if key in inputs}
     metadata = found.get("metadata")
     if isinstance(metadata, dict) and isinstance(annotations := metadata.get("annotations"), dict):
         kept = {key: value for key, value in annotations.items() if not key.startswith(_INTERNAL_ANNOTATIONS)}
@@ -92,6 +94,12 @@ def _object(inputs: Mapping[str, object]) -> Mapping[str, object]:
             found["metadata"]["annotations"] = kept
     ordered = [key for key in _FIRST if key in found] + sorted(key for key in found if key not in _FIRST)
     return {key: _sorted(found[key]) for key in ordered}
+
+
+def _entries(content: object) -> object:
+    """Return the content of a Secret with its keys, which are no secret, and without its values."""
+    opened = content.value if isinstance(content, Secret) else content
+    return dict.fromkeys(opened, BLINDED) if isinstance(opened, Mapping) else BLINDED
 
 
 def _sorted(value: object) -> object:
@@ -135,5 +143,9 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
+_UNFOLDED = 1_000_000
+"""Columns: a long line stays one, as folding hides what changed in it."""
+
+
 def _dump(thing: Mapping[str, object]) -> str:
-    return yaml.dump(dict(thing), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(dict(thing), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_UNFOLDED)

@@ -33,12 +33,12 @@ def summarize(plan: Plan) -> Iterator[tuple[str, str]]:
 def _kinds(plan: Plan) -> Iterator[str]:
     counts = Counter("component" if not step.state.custom else _package(step.state) for step in plan.shown)
     for kind, count in counts.most_common():
-        yield plural(count, kind) if kind == "component" else f"{count:,} {kind}"
+        yield plural(count, kind) if kind in ("component", "provider") else f"{count:,} {kind}"
 
 
 def _package(state: ResourceState) -> str:
     parts = state.type.split(":")
-    return "providers" if parts[:2] == ["pulumi", "providers"] else parts[0]
+    return "provider" if parts[:2] == ["pulumi", "providers"] else parts[0]
 
 
 def _machine(state: ResourceState) -> str:

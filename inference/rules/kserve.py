@@ -135,7 +135,7 @@ def scaling_consistent(workload: Workload) -> Iterator[str]:
     if workload.props.absent("scaling") or not workload.props.known("scaling"):
         return
     scaling = workload.props.section("scaling")
-    if not workload.props.absent("replicas"):
+    if workload.props.known("replicas") and not workload.props.absent("replicas"):
         yield f"{workload} sets replicas and scaling, which exclude each other. Remove replicas."
     low, high = scaling.integer("minReplicas"), scaling.integer("maxReplicas")
     if low is not None and high is not None and low > high:
@@ -151,11 +151,20 @@ def scaling_consistent(workload: Workload) -> Iterator[str]:
 
 
 def _one_of(workload: Workload, props: Props, place: str, first: str, second: str) -> Iterator[str]:
-    given = [key for key in (first, second) if not props.absent(key)]
+    given = _given(props, first, second)
+    if given is None:
+        return
     if len(given) == 2:
         yield f"{workload} sets {place}.{first} and {place}.{second}, which exclude each other. Remove one."
     elif not given:
         yield f"{workload} sets {place} with neither {first} nor {second}; nothing would scale it. Set one of them."
+
+
+def _given(props: Props, *keys: str) -> list[str] | None:
+    """Return those of the keys that are set, ``None`` where that is not known."""
+    if not all(props.known(key) for key in keys):
+        return None
+    return [key for key in keys if not props.absent(key)]
 
 
 @rule(
@@ -173,12 +182,12 @@ def _one_of(workload: Workload, props: Props, place: str, first: str, second: st
 def scheduler_config_single(service: LlmService) -> Iterator[str]:
     scheduler = service.spec.section("router", "scheduler")
     config = scheduler.section("config")
-    given = [key for key in ("inline", "ref") if not config.absent(key)]
-    if len(given) == 2:
+    given = _given(config, "inline", "ref")
+    if given and len(given) == 2:
         yield f"{service} gives the scheduler's config inline and by ref; the webhook refuses it. Keep one of them."
-    if not given and not scheduler.absent("config") and scheduler.known("config"):
+    if given == [] and not scheduler.absent("config"):
         yield f"{service} gives the scheduler a config with neither inline nor ref. Set one of them."
-    if "ref" in given and config.known("ref") and config.absent("ref", "name"):
+    if given and config.section("ref") and config.absent("ref", "name"):
         yield f"{service} refers to a scheduler configuration without a name. Set scheduler.config.ref.name."
     model = service.spec.text("model", "name") or service.name
     names = [adapter.text("name") for adapter in service.spec.sections("model", "lora", "adapters")]
@@ -208,7 +217,8 @@ def route_spelled_out_on_gke(stack: Stack) -> Iterator[About]:
         if link.route is not None or not link.gateway.gke or stack.view(_templates_changed):
             continue
         for service in link.source.view(LlmService.of):
-            if not service.spec.absent("router", "route") and service.spec.absent("baseRefs"):
+            left_to_kserve = service.spec.known("router", "route") and not service.spec.absent("router", "route")
+            if left_to_kserve and service.spec.absent("baseRefs"):
                 yield About(
                     link.source,
                     f"{service} lets KServe make its route behind {link.gateway} of class {link.gateway.class_name}; "

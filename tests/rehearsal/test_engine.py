@@ -12,7 +12,7 @@ from inference.problems import ProblemsError
 from rehearsal.errors import ProgramError
 from rehearsal.plan import Plan, ResourceState, Timeouts
 from rehearsal.values import UNKNOWN, Secret
-from tests.rehearsal.conftest import Throwaway
+from tests.rehearsal.conftest import ROOT, Throwaway
 
 Named = Callable[[Plan, str], ResourceState]
 
@@ -231,6 +231,22 @@ def test_two_programs_may_have_modules_of_one_name(tmp_path_factory: pytest.Temp
         assert place.run("import parts\npulumi.export('answer', parts.ANSWER)").outputs == {"answer": answer}
 
 
+def test_another_revision_of_the_house_is_run_with_its_own_modules(project: Throwaway) -> None:
+    import inference.problems as ours
+
+    project.write({"inference/__init__.py": "", "inference/problems.py": (ROOT / "inference/problems.py").read_text()})
+
+    with pytest.raises(ProblemsError) as caught:
+        project.run("""
+            from inference.problems import Problem, ProblemsError
+            assert ProblemsError.__init__.__code__.co_filename.endswith("house/inference/problems.py")
+            raise ProblemsError("there", [Problem("pools.h200", "what", "why", "remedy")])
+        """)
+
+    assert caught.value.problems == (ours.Problem("pools.h200", "what", "why", "remedy"),)
+    assert sys.modules["inference.problems"] is ours
+
+
 def test_what_the_program_says_is_kept(project: Throwaway, named: Named) -> None:
     plan = project.run('box = Box("box")\nprint("on paper")\npulumi.log.warn("mind the gap", box)')
 
@@ -262,6 +278,11 @@ def test_refused_settings_come_through_as_problems(project: Throwaway) -> None:
             from inference.problems import Problem, ProblemsError
             raise ProblemsError("here", [Problem("pools.h200", "what", "why", "remedy")])
         """)
+
+
+def test_a_program_that_ends_itself_is_reported(project: Throwaway) -> None:
+    with pytest.raises(ProgramError, match="ended itself with status 3"):
+        project.run("import sys; sys.exit(3)")
 
 
 def test_a_run_error_is_a_sentence(project: Throwaway) -> None:

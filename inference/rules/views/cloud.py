@@ -282,7 +282,8 @@ class NodePool:
     @cached_property
     def zones(self) -> tuple[str, ...] | None:
         """Zones of the nodes, ``None`` where the cluster decides or they are not known."""
-        if not self.props.known("nodeLocations") or UNKNOWN in (self.props.raw("nodeLocations") or ()):
+        written = self.props.raw("nodeLocations")
+        if written is UNKNOWN or (isinstance(written, list | tuple) and UNKNOWN in written):
             return None
         if zones := self.props.texts("nodeLocations"):
             return zones

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import Props
 
-__all__ = ["KubernetesObject", "ObjectView", "group_of"]
+__all__ = ["CustomResourceDefinition", "KubernetesObject", "ObjectView", "group_of"]
 
 _NOT_OBJECTS = ("helm.sh/", "yaml", "kustomize", "index:")
 
@@ -130,3 +130,10 @@ class ObjectView:
 
     def __str__(self) -> str:
         return str(self.object)
+
+
+@dataclass(frozen=True, eq=False)
+class CustomResourceDefinition(ObjectView):
+    """The definition of a kind."""
+
+    kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset({("apiextensions.k8s.io", "CustomResourceDefinition")})

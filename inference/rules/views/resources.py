@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -11,6 +12,9 @@ from inference.rules.views.values import Props
 __all__ = ["Provider", "Resource", "short_name"]
 
 View = TypeVar("View")
+
+_COMPONENT = re.compile(r"kubernetes:(?:yaml|kustomize|helm\.sh/v\d+:Chart)")
+"""Components of the Kubernetes provider: charts and manifests that Pulumi takes apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ class Resource:
     @property
     def custom(self) -> bool:
         """Whether a provider manages it; a component only groups others."""
-        return self.type.startswith(("gcp:", "kubernetes:", "google-native:", "pulumi:providers:"))
+        managed = self.type.startswith(("gcp:", "kubernetes:", "google-native:", "pulumi:providers:"))
+        return managed and not _COMPONENT.match(self.type)
 
     @property
     def physical_name(self) -> str | None:

@@ -186,7 +186,8 @@ def _behind(stack: Stack, backend: Backend) -> tuple[tuple[PodTemplate, ...], bo
 def _made_by_kserve(stack: Stack) -> Iterator[Link]:
     for thing in stack.objects("LLMInferenceService", KSERVE_GROUP):
         router = thing.spec.section("router")
-        if thing.name is None or router.section("route", "http", "spec") or router.sections("route", "http", "refs"):
+        spelled_out = router.section("route", "http", "spec") or router.sections("route", "http", "refs")
+        if thing.name is None or spelled_out or not router.known("scheduler"):
             continue
         for gateway in _named_gateways(stack, thing, router.sections("gateway", "refs")):
             pooled = not router.absent("scheduler")

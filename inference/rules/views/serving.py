@@ -8,13 +8,27 @@ from dataclasses import dataclass
 from inference.facts import gke
 from inference.facts.gpus import GPUS, Gpu
 from inference.facts.tpus import generation_of_accelerator
+from inference.rules.views.engines import image_name
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.stack import Stack
 
-__all__ = ["Accelerator", "accelerators_of", "completed_elsewhere", "own_accelerator", "server_in", "sites_of"]
+__all__ = [
+    "NEWEST",
+    "Accelerator",
+    "accelerators_of",
+    "completed_elsewhere",
+    "own_accelerator",
+    "server_in",
+    "sites_of",
+    "upstream",
+    "version_of",
+]
+
+NEWEST = (9999, 0, 0)
+"""Stands for the version of a tag that moves, such as ``latest``."""
 
 _COMPLETED = frozenset({"serving.kserve.io", "ray.io", "serving.knative.dev"})
 
@@ -23,6 +37,20 @@ def server_in(container: Container) -> ModelServer | None:
     """Return the model server that a container is."""
     servers = container.pod.object.resource.view(ModelServer.of)
     return next((server for server in servers if server.container is container), None)
+
+
+def upstream(server: ModelServer) -> bool:
+    """Whether the image is vLLM's own for GPUs, or a copy of it under the same name."""
+    return server.engine == "vllm" and image_name(server.container.image).rpartition("/")[2] == "vllm-openai"
+
+
+def version_of(server: ModelServer) -> tuple[int, int, int] | None:
+    """Return the version of vLLM as the image's tag tells it; ``NEWEST`` for a tag that moves with the releases."""
+    if server.image_version is not None or not upstream(server):
+        return server.image_version
+    image = server.container.image or ""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return NEWEST if "@" not in image and tag in ("", "latest", "nightly", "main") else None
 
 
 def completed_elsewhere(pod: PodTemplate) -> bool:

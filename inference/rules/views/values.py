@@ -41,6 +41,9 @@ class Secret:
     value: Any
 
 
+_ABSURD: Final = 1e300
+"""No number beyond this, infinity or not-a-number is an amount of anything."""
+
 _MISSING: Final = object()
 _MISPLACED: Final = object()
 _EMPTY: Final[Mapping[str, Any]] = {}
@@ -122,7 +125,7 @@ class Props:
         if isinstance(value, bool):
             return None
         if isinstance(value, int | float):
-            return float(value) if abs(value) < 1e300 else None
+            return float(value) if abs(value) < _ABSURD else None
         if isinstance(value, str):
             try:
                 return float(value) if len(value) < 40 and value.strip()[-1:].isdigit() else None
@@ -203,7 +206,7 @@ def quantity(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value)
+        return float(value) if abs(value) < _ABSURD else None
     if not isinstance(value, str) or len(value) > 60:
         return None
     match = _QUANTITY.match(value.strip())

@@ -6,6 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from inference.rules import (
+    address_plan,
+    dranet,
+    fabric,
+    fabric_pools,
+    gpudirect_tcp,
+    nccl,
+    nccl_installers,
+    networking,
+    pod_networks,
+    proxy_subnets,
+    rdma,
+)
 from inference.rules.framework import Rule
 from inference.rules.views.resources import Resource
 from tests.inference.rules.cases import (
@@ -41,6 +54,7 @@ __all__ = [
     "rdma_container",
     "subnet",
     "that",
+    "verdicts",
     "with_changes",
 ]
 
@@ -53,6 +67,22 @@ ANNOTATIONS = "networking.gke.io/default-interface"
 EIGHT_GPUS = {"requests": {"nvidia.com/gpu": 8}, "limits": {"nvidia.com/gpu": 8}}
 GIB = "us-docker.pkg.dev/gce-ai-infra/gpudirect-gib/nccl-plugin-gib:v1.1.2"
 SCRIPT = "source /usr/local/gib/scripts/set_nccl_env.sh && exec vllm serve meta-llama/Llama-3.1-405B"
+
+
+_MODULES = (
+    address_plan,
+    dranet,
+    fabric,
+    fabric_pools,
+    gpudirect_tcp,
+    nccl,
+    nccl_installers,
+    networking,
+    pod_networks,
+    proxy_subnets,
+    rdma,
+)
+_RULES = tuple(thing for module in _MODULES for thing in vars(module).values() if isinstance(thing, Rule))
 
 
 def network(name: str, props: Changes | None = None, **kw: Any) -> Resource:
@@ -87,13 +117,19 @@ def firewall(name: str, vpc: str, sources: Sequence[Any], props: Changes | None 
     return resource(FIREWALL, name, changed(base, props or {}), **kw)
 
 
+def _over(base: Changes, props: Changes | None) -> dict[str, Any]:
+    """Lay changes over others; what they take away is taken away below as well."""
+    gone = {key: None for key, value in (props or {}).items() if value is None}
+    return {**changed(base, props or {}), **gone}
+
+
 def host_cluster(props: Changes | None = None, **kw: Any) -> Resource:
     """Make a cluster with multi-networking in the VPC ``platform``."""
     base = {
         "enableMultiNetworking": True,
         "ipAllocationPolicy": {"clusterSecondaryRangeName": "pods", "servicesSecondaryRangeName": "services"},
     }
-    return cluster(props=changed(base, props or {}), **kw)
+    return cluster(props=_over(base, props), **kw)
 
 
 def gpu_pool(
@@ -119,7 +155,7 @@ def gpu_pool(
     }
     if not pairs:
         del base["networkConfig"]
-    return node_pool("gpus", changed(base, props or {}), **kw)
+    return node_pool("gpus", _over(base, props), **kw)
 
 
 def interfaces(names: Sequence[str], first: int = 2) -> str:
@@ -261,3 +297,9 @@ def with_changes(**changes: Resource | None) -> tuple[Resource, ...]:
 def that(rule: Rule, **changes: Resource | None) -> list[str]:
     """Return what one rule says of the platform with changes."""
     return findings(rule, *with_changes(**changes))
+
+
+def verdicts(*resources: Resource) -> dict[str, list[str]]:
+    """Return what all rules about networks, fabric and NCCL say of these resources, by rule name."""
+    said = {rule.name: findings(rule, *resources) for rule in _RULES}
+    return {name: messages for name, messages in said.items() if messages}

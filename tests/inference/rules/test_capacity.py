@@ -286,8 +286,8 @@ def test_a_compact_pool_of_one_zone_is_silent() -> None:
 
 def policy(mode: str | None) -> Resource:
     workload = {"type": "HIGH_THROUGHPUT", "acceleratorTopology": "4x4x4", "acceleratorTopologyMode": mode}
-    token = "gcp:compute/resourcePolicy:ResourcePolicy"
-    return resource(token, "slice", {"name": "slice", "workloadPolicy": workload})
+    kind = "gcp:compute/resourcePolicy:ResourcePolicy"
+    return resource(kind, "slice", {"name": "slice", "workloadPolicy": workload})
 
 
 def test_a_dynamic_slice_without_reservation_is_found() -> None:
