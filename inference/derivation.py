@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from inference.facts.fabrics import Fabric
 from inference.facts.gpus import GPUS, Gpu
 from inference.facts.machines import Machine, machine
@@ -29,6 +31,7 @@ __all__ = [
     "region_of_cluster",
     "slice_of_pool",
     "split_of",
+    "stages_of",
     "zone_of",
 ]
 
@@ -115,7 +118,18 @@ def device_of(pool: AcceleratorPool) -> Device | None:
 
 def split_of(model: ModelSettings) -> Split:
     """Return how one replica of a model is split."""
-    return Split(model.parallelism.tensor, model.parallelism.pipeline)
+    sizes = model.parallelism
+    return Split(sizes.tensor, sizes.pipeline, sizes.data)
+
+
+def stages_of(model: ModelSettings) -> Iterator[tuple[str, ModelSettings]]:
+    """Yield the servers of a model, each as a model of its own: itself, and ``prefill`` where that is separate."""
+    yield "", model
+    if model.prefill is not None:
+        sizes, pool = model.prefill.parallelism, model.prefill.pool
+        own = {"replicas": model.prefill.replicas, "pool": pool or model.pool, "prefill": None}
+        own |= {"parallelism": sizes, "gpus": None} if sizes is not None else {}
+        yield "prefill", model.model_copy(update=own)
 
 
 def pods_accelerators(model: ModelSettings, pool: AcceleratorPool) -> int | None:

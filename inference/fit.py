@@ -47,11 +47,16 @@ class Split:
 
     tensor: int = 1
     pipeline: int = 1
+    data: int = 1
 
     @property
     def devices(self) -> int:
         """Accelerators of one replica."""
-        return self.tensor * self.pipeline
+        return self.tensor * self.pipeline * self.data
+
+    def __str__(self) -> str:
+        sizes = f"tensor {self.tensor} × pipeline {self.pipeline}"
+        return f"{sizes} × data {self.data}" if self.data > 1 else sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +108,7 @@ def fit(
     utilization: float,
     cache_bytes_per_element: float = 2.0,
 ) -> Fit | None:
-    """Return the memory sum, or ``None`` where the size of the model's weights is not known.
+    """Return the memory sum, or ``None`` where it is not known how many bytes of weights each device holds.
 
     Args:
         context: longest sequence, tokens.
@@ -113,7 +118,12 @@ def fit(
     if model.weight_bytes is None:
         return None
     stage = math.ceil(model.layers / split.pipeline) / model.layers
-    runtime = _RUNTIME_TENSOR_GIB if split.tensor > 1 else _RUNTIME_PIPELINE_ONLY_GIB
+    weights = model.weight_bytes * stage / split.tensor
+    if split.data > 1 and model.moe is not None:
+        if model.expert_share is None:
+            return None
+        weights *= 1 - model.expert_share * (1 - 1 / split.data)
+    runtime = _RUNTIME_TENSOR_GIB if split.tensor * split.data > 1 else _RUNTIME_PIPELINE_ONLY_GIB
     if split.devices == 1:
         runtime = _RUNTIME_ONE_GPU_GIB
     activation = model.activation_gib
@@ -124,7 +134,7 @@ def fit(
         split=split,
         context=context,
         utilization=utilization,
-        weights=model.weight_bytes * stage / split.tensor / GIB,
+        weights=weights / GIB,
         activation=activation,
         runtime=runtime,
         sequence=_sequence_gib(model, split, context, cache_bytes_per_element / 2.0, stage),

@@ -30,6 +30,8 @@ _START = 60.0
 """Seconds until a pack must have told its port; importing a large one takes a few."""
 _STOP = 5.0
 """Seconds between the polite and the final end of a pack."""
+_LAST_WORDS = 1.0
+"""Seconds between the end of a pack's output and its own."""
 _MESSAGE = 400 * 1024 * 1024
 """Bytes of one message, as the policy SDK sets it."""
 
@@ -105,7 +107,9 @@ def _running(command: list[str], folder: Path, environment: Mapping[str, str]) -
             assert process.stdout is not None  # noqa: S101 - it was asked for
             port = _port(process.stdout)
             if port is None:
-                code = process.poll()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_LAST_WORDS)
+                code = process.returncode
                 raise failed(f"ended with status {code}" if code is not None else "told no port in its first line")
             options = [("grpc.max_receive_message_length", _MESSAGE), ("grpc.max_send_message_length", _MESSAGE)]
             with grpc.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -164,16 +164,3 @@ class Plan:
 
 _SHORTEST_SECRET = 6
 """Characters; replacing shorter texts would garble words that have nothing to do with the secret."""
-
-
-def parents_first(states: Iterable[ResourceState]) -> tuple[ResourceState, ...]:
-    """Return states so that each comes after its parent; the order is otherwise kept."""
-    waiting = {state.urn: state for state in states}
-    ordered: dict[str, ResourceState] = {}
-    for urn in list(waiting):
-        chain = []
-        while urn in waiting:
-            chain.append(waiting.pop(urn))
-            urn = chain[-1].parent
-        ordered.update((state.urn, state) for state in reversed(chain))
-    return tuple(ordered.values())

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from inference import derivation
-from inference.blueprint.names import MODEL_LABEL
+from inference.blueprint.names import MODEL_LABEL, SERVER_PORT
 from inference.blueprint.pools import GpuPoolPlan, TpuPoolPlan
 from inference.facts import gke
+from inference.facts.endpoint_picker import ROLE_LABEL, SIDECAR_ENGINE_PORT
 from inference.facts.machines import allocatable
 from inference.facts.models import Model, find
 from inference.facts.versions import COMPONENTS
@@ -31,9 +33,13 @@ _SHM_GIB_PER_ACCELERATOR = 8
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPlan:
-    """One model and the pods that serve it."""
+    """One model and the pods that serve it; of a disaggregated one, the pods of one role."""
 
     name: str
+    role: Literal["", "prefill", "decode"]
+    """What the pods do of a request; nothing where they do all of it."""
+    prefill: ModelPlan | None
+    """The servers that read the prompts for these ones."""
     settings: ModelSettings
     known: Model | None
     pool: GpuPoolPlan | TpuPoolPlan
@@ -48,11 +54,33 @@ class ModelPlan:
     authenticated: bool
     """Whether clients must send the API key."""
     api_key_version: str
+    cache_events: bool
+    """Whether the picker follows the servers' cache events."""
+
+    @property
+    def workload(self) -> str:
+        """Name of what runs the pods."""
+        return bounded(f"{self.name}-prefill", gke.MAX_LWS_NAME) if self.role == "prefill" else self.name
 
     @property
     def multi_node(self) -> bool:
         """Whether one replica spans several nodes."""
         return self.group_size > 1
+
+    @property
+    def ranks_per_pod(self) -> int:
+        """Data-parallel ranks in each pod."""
+        return min(self.split.data, max(1, self.per_pod // self.split.tensor))
+
+    @property
+    def led(self) -> bool:
+        """Whether only the first pod of a replica answers; data-parallel ranks answer on every node."""
+        return self.multi_node and self.split.data == 1
+
+    @property
+    def engine_port(self) -> int:
+        """Port of vLLM itself: behind the routing sidecar, where there is one."""
+        return SIDECAR_ENGINE_PORT if self.role == "decode" else SERVER_PORT
 
     @property
     def resource(self) -> str:
@@ -61,8 +89,14 @@ class ModelPlan:
 
     @property
     def rdma(self) -> bool:
-        """Whether the pods use the accelerator fabric."""
-        return self.multi_node and isinstance(self.pool, GpuPoolPlan) and self.pool.attachment != "default"
+        """Whether the pods take the NICs of the accelerator fabric, which go to one pod of a node as a whole."""
+        reaching = self.multi_node or (bool(self.role) and self.per_pod == self.pool.per_node)
+        return reaching and isinstance(self.pool, GpuPoolPlan) and self.pool.attachment != "default"
+
+    @property
+    def collective(self) -> bool:
+        """Whether NCCL goes over the fabric: only where one replica spans nodes; caches are moved without NCCL."""
+        return self.rdma and self.multi_node
 
     @property
     def labels(self) -> dict[str, str]:
@@ -71,13 +105,13 @@ class ModelPlan:
             "app.kubernetes.io/name": "vllm",
             "app.kubernetes.io/instance": self.name,
             "app.kubernetes.io/part-of": "gke-inference",
-            MODEL_LABEL: self.name,
+            **self.selector,
         }
 
     @property
     def selector(self) -> dict[str, str]:
-        """Labels that name the pods of this model."""
-        return {MODEL_LABEL: self.name}
+        """Labels that name these pods."""
+        return {MODEL_LABEL: self.name, **({ROLE_LABEL: self.role} if self.role else {})}
 
     @property
     def service_account(self) -> str:
@@ -114,7 +148,23 @@ class ModelPlan:
 
 
 def plan_model(settings: StackSettings, name: str, pools: Mapping[str, GpuPoolPlan | TpuPoolPlan]) -> ModelPlan:
-    model = settings.models[name]
+    stages = dict(derivation.stages_of(settings.models[name]))
+    if "prefill" not in stages:
+        return _plan(settings, name, stages[""], pools)
+    prefill = _plan(settings, name, stages["prefill"], pools, role="prefill")
+    return _plan(settings, name, stages[""], pools, role="decode", prefill=prefill)
+
+
+def _plan(
+    settings: StackSettings,
+    name: str,
+    model: ModelSettings,
+    pools: Mapping[str, GpuPoolPlan | TpuPoolPlan],
+    *,
+    role: Literal["", "prefill", "decode"] = "",
+    prefill: ModelPlan | None = None,
+) -> ModelPlan:
+    gateway = settings.gateway
     pool = settings.pools[model.pool]
     known = find(model.model)
     group_size = derivation.nodes_per_replica(model, pool)
@@ -124,6 +174,8 @@ def plan_model(settings: StackSettings, name: str, pools: Mapping[str, GpuPoolPl
     server = COMPONENTS["vllm" if pool.kind == "gpu" else "vllm-tpu"]
     return ModelPlan(
         name=name,
+        role=role,
+        prefill=prefill,
         settings=model,
         known=known,
         pool=pools[model.pool],
@@ -133,6 +185,7 @@ def plan_model(settings: StackSettings, name: str, pools: Mapping[str, GpuPoolPl
         image=model.image or server.reference,
         startup=startup(known.weight_bytes if known else None, model.weights.source, group_size),
         fit=derivation.fit_of(model, known, pool) if known else None,
-        authenticated=settings.gateway is not None,
-        api_key_version=settings.gateway.api_key.version if settings.gateway else "",
+        authenticated=gateway is not None,
+        api_key_version=gateway.api_key.version if gateway else "",
+        cache_events=gateway is not None and gateway.picker.prefix_cache == "precise",
     )

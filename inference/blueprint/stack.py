@@ -86,7 +86,8 @@ class Blueprint:
     @property
     def groups(self) -> bool:
         """Whether the LeaderWorkerSet controller is needed."""
-        return any(model.multi_node for model in self.models.values())
+        servers = [server for model in self.models.values() for server in (model, model.prefill)]
+        return any(server.multi_node for server in servers if server is not None)
 
     @property
     def buckets(self) -> bool:

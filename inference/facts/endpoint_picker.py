@@ -12,6 +12,7 @@ from typing import Literal
 
 __all__ = [
     "BLOCK_SIZE_MUST_MATCH_BEFORE",
+    "BODY_ROUTER_PORTS",
     "CONFIG_API_VERSION",
     "CONFIG_FIELDS",
     "CONFIG_KIND",
@@ -20,14 +21,18 @@ __all__ = [
     "ENGINE_TYPE_LABEL",
     "EXPERIMENTAL_FLAG",
     "FAILURE_MODES",
+    "MODEL_HEADER",
     "PLUGINS",
     "POOL_API_VERSION",
     "POOL_GROUP",
     "POOL_GROUP_DEPRECATED",
     "POOL_TARGET_PORTS_MAX",
     "PORTS",
+    "RENDER_PORT",
+    "RENDER_REQUESTS",
     "ROLES",
     "ROLE_LABEL",
+    "SIDECAR_ENGINE_PORT",
     "Plugin",
     "plugins_of",
 ]
@@ -206,6 +211,19 @@ EXPERIMENTAL_FLAG = "--allow-experimental-plugins"
 
 PORTS: Mapping[str, int] = MappingProxyType({"ext_proc": 9002, "grpc_health": 9003, "metrics": 9090})
 """The picker's ports: gRPC for the balancer's calls, gRPC for health, HTTP for metrics."""
+
+RENDER_PORT = 8000
+RENDER_REQUESTS = MappingProxyType({"cpu": 4, "memory_gib": 8})
+"""The tokenizer beside a picker that follows cache events: ``vllm launch render`` without weights or GPU, and what the
+router's chart requests for it."""
+
+SIDECAR_ENGINE_PORT = 8200
+"""Where the engine of a decode pod listens behind the routing sidecar, which takes the server's own port."""
+
+MODEL_HEADER = "X-Gateway-Model-Name"
+BODY_ROUTER_PORTS: Mapping[str, int] = MappingProxyType({"ext_proc": 9004, "grpc_health": 9005, "metrics": 9090})
+"""The body-based router: the header that it copies the body's ``model`` into, and its ports (source
+GAIE15:pkg/bbr/server/options.go)."""
 
 POOL_GROUP = "inference.networking.k8s.io"
 POOL_GROUP_DEPRECATED = "inference.networking.x-k8s.io"

@@ -115,6 +115,18 @@ class Model:
         return None if self.moe is None else self.moe.experts
 
     @property
+    def expert_share(self) -> float | None:
+        """Part of the weights that are routed experts, which expert parallelism divides; three matrices each.
+
+        None for a dense model, and where the experts are not of the plain form: the sum then exceeds the whole.
+        """
+        if self.moe is None:
+            return None
+        layers = self.moe.layers or self.layers - (self.moe.first_dense_layers or 0)
+        share = layers * self.moe.experts * 3 * self.hidden * self.moe.intermediate / self.parameters
+        return share if share < 1 else None
+
+    @property
     def kv_bytes_per_token(self) -> int | None:
         """Cache that grows with every token of a sequence."""
         elements = self.kv_elements_per_token

@@ -12,6 +12,7 @@ from inference.facts._data import read
 
 __all__ = [
     "ALIASES",
+    "ALL2ALL_BACKEND",
     "API_KEY_ENV",
     "CREDENTIAL_ENV",
     "CUDA_COMPATIBILITY_ENV",
@@ -33,6 +34,7 @@ __all__ = [
     "METRICS",
     "METRICS_PATH",
     "MODELS_PATH",
+    "NIXL_CONNECTOR",
     "NIXL_SIDE_CHANNEL_HOST_ENV",
     "NIXL_SIDE_CHANNEL_PORT",
     "RAY_BUNDLED_BEFORE",
@@ -181,6 +183,14 @@ GLOO_INTERFACE_ENV = "GLOO_SOCKET_IFNAME"
 CUDA_COMPATIBILITY_ENV = "VLLM_ENABLE_CUDA_COMPATIBILITY"
 """Variables: the pod's own address for NIXL (default localhost), the interface of multi-node rendezvous (``eth0``
 advised), and ``1`` to run the CUDA 13 image on R535 and R570 drivers."""
+
+ALL2ALL_BACKEND = "allgather_reducescatter"
+"""How the ranks of expert parallelism exchange tokens: through NCCL, hence through gIB. The DeepEP kernels start RDMA
+transfers on the GPU, which on GKE takes a privileged container (sources VLLM:docs/serving, LLMDWIDE)."""
+
+NIXL_CONNECTOR = "NixlConnector"
+"""Moves KV caches from prefill to decode servers. It knows no pipeline stages (source VLLM52913), and outside latent
+attention no prefill server with more tensor-parallel ranks than the decode server has (source LLMDPD)."""
 
 KV_ROLES = ("kv_producer", "kv_consumer", "kv_both")
 DEPRECATED_KV_ROLES: Mapping[str, frozenset[str]] = MappingProxyType({"NixlConnector": frozenset({"kv_both"})})

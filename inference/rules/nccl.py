@@ -116,9 +116,14 @@ def plugin_is_mounted(container: Container) -> Iterator[str]:
 
 # ------------------------------------------------------------------ libraries
 
-_TRIPLE = re.compile(r"/([A-Za-z0-9_]+)-linux-gnu(?![A-Za-z0-9_])")
+_TRIPLE = re.compile(r"/([A-Za-z0-9_-]{1,40}?)-linux-gnu(?![A-Za-z0-9_])")
 _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 _OTHER_ARCHES = frozenset({"i386", "i686", "powerpc64le", "ppc64le", "s390x", "riscv64", "arm", "mips64el"})
+
+
+def _known(architecture: str) -> bool:
+    last = architecture.rpartition("-")[2]
+    return last in _ARCHES or last in _OTHER_ARCHES
 
 
 def _library_paths(container: Container) -> dict[str, str]:
@@ -146,8 +151,8 @@ def library_path_is_spelled(container: Container) -> Iterator[str]:
     if placement is not None:
         arch = placement.asks(ARCH_LABEL) or _ARCH_OF.get(placement.asks(ACCELERATOR_LABEL) or "")
     for name, value in _library_paths(container).items():
-        triples = _TRIPLE.findall(value)
-        for wrong in dict.fromkeys(t for t in triples if t not in _ARCHES and t not in _OTHER_ARCHES):
+        triples = [found.rpartition("-")[2] if _known(found) else found for found in _TRIPLE.findall(value)]
+        for wrong in dict.fromkeys(t for t in triples if not _known(t)):
             yield (
                 f'{container} names the directory "{wrong}-linux-gnu" in {name}; there is no such architecture, the '
                 "loader finds nothing there, and NCCL falls back to sockets. Write x86_64-linux-gnu, or "

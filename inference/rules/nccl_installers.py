@@ -20,8 +20,15 @@ from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import NodePool, Taint
 from inference.rules.views.engines import image_name
 from inference.rules.views.fleet import Fleet, Site
-from inference.rules.views.installers import installed
-from inference.rules.views.nccl import Installation, NcclInstaller, addresses, installations, plugin_of, tag_of
+from inference.rules.views.nccl import (
+    Installation,
+    NcclInstaller,
+    addresses,
+    hidden_installers,
+    installations,
+    plugin_of,
+    tag_of,
+)
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.rdma import over_several_nodes
@@ -132,7 +139,7 @@ def _twice(stack: Stack) -> Iterator[About]:
 def _missing(stack: Stack, fleet: Fleet) -> Iterator[About]:
     """Yield groups over several nodes whose nodes get no plugin from anything that the program shows."""
     everything = installations(stack)
-    if installed(stack).hidden or any(not found.accelerators for found in everything):
+    if hidden_installers(stack):
         return
     for placement in stack.each(Placement):
         pod = placement.pod

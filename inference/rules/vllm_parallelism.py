@@ -180,8 +180,8 @@ def sizes_suit_model(server: ModelServer) -> Iterator[str]:
         )
     if pipeline is not None and pipeline > known.layers:
         yield (
-            f"{server} has --pipeline-parallel-size {pipeline}, and {known.id} has {known.layers} layers; a stage needs "
-            "at least one. Use fewer stages."
+            f"{server} has --pipeline-parallel-size {pipeline}, and {known.id} has {known.layers} layers; a stage "
+            "needs at least one. Use fewer stages."
         )
 
 
@@ -191,8 +191,8 @@ def sizes_suit_model(server: ModelServer) -> Iterator[str]:
 @rule(
     "vllm-nodes-agree",
     title="Every pod of a server over several nodes gets the same plan and a rank of its own",
-    breaks="An assertion at the start ('world_size must be divisible by nnodes'), or a rendezvous that waits for a rank "
-    "twice there and a rank that is missing, until it times out with all GPUs held.",
+    breaks="An assertion at the start ('world_size must be divisible by nnodes'), or a rendezvous that waits for a "
+    "rank twice there and a rank that is missing, until it times out with all GPUs held.",
     fix="Give every pod --nnodes $(LWS_GROUP_SIZE) --node-rank $(LWS_WORKER_INDEX) --master-addr $(LWS_LEADER_ADDRESS) "
     "and the workers --headless; leave the executor to mp.",
     source=_PARALLEL_CONFIG,
@@ -206,8 +206,8 @@ def nodes_agree(server: ModelServer) -> Iterator[str]:
     for name, value in (("distributed-executor-backend", server.executor), ("data-parallel-backend", None)):
         if (value or options.option(name)) == "ray":
             yield (
-                f"{server} has --nnodes {nodes} and --{name} ray; nodes are joined either by vLLM itself or by Ray, and "
-                f"both together are refused. Take --{name} away."
+                f"{server} has --nnodes {nodes} and --{name} ray; nodes are joined either by vLLM itself or by Ray, "
+                f"and both together are refused. Take --{name} away."
             )
     if server.world_size is not None and server.world_size % nodes:
         yield (
@@ -240,8 +240,8 @@ def _ranks(server: ModelServer, nodes: int, group: int | None) -> Iterator[str]:
         )
     if role == "worker" and options.absent("headless"):
         yield (
-            f"{server} is a worker of a server over {nodes} nodes and is not told so; it tries to serve the API itself. "
-            "Add --headless."
+            f"{server} is a worker of a server over {nodes} nodes and is not told so; it tries to serve the API "
+            "itself. Add --headless."
         )
     if role == "leader" and server.headless:
         yield f"{server} leads its group with --headless, so nobody answers requests. Take --headless away."
@@ -288,10 +288,10 @@ def group_agrees(group: LeaderWorkerSet) -> Iterator[str]:
 @rule(
     "vllm-data-parallel-agrees",
     title="The options of data parallelism go together",
-    breaks="vLLM ends with an assertion before it loads anything: 'data_parallel_hybrid_lb is not applicable in headless "
-    "mode', 'data_parallel_rank or node_rank must be specified', 'must be <= data_parallel_size'.",
-    fix="One way of balancing: internal (leader and headless nodes), hybrid (each node serves: --data-parallel-hybrid-lb "
-    "with size-local and start-rank) or external (each rank is a pod: --data-parallel-rank).",
+    breaks="vLLM ends with an assertion before it loads anything: 'data_parallel_hybrid_lb is not applicable in "
+    "headless mode', 'data_parallel_rank or node_rank must be specified', 'must be <= data_parallel_size'.",
+    fix="One way of balancing: internal (leader and headless nodes), hybrid (each node serves: "
+    "--data-parallel-hybrid-lb with size-local and start-rank) or external (each rank is a pod: --data-parallel-rank).",
     source=_DATA_PARALLEL,
     severity=Severity.HIGH,
     on=ModelServer,
@@ -301,10 +301,13 @@ def data_parallel_agrees(server: ModelServer) -> Iterator[str]:
         return
     options, data = server.options, server.data
     hybrid = options.switch("data-parallel-hybrid-lb") is True
-    external = options.switch("data-parallel-external-lb") is True
+    multi_port = options.switch("data-parallel-multi-port-external-lb") is True
+    external = options.switch("data-parallel-external-lb") is True and not multi_port
     local, rank = options.integer("data-parallel-size-local"), options.integer("data-parallel-rank")
     if hybrid and server.headless:
-        yield f"{server} has --data-parallel-hybrid-lb and --headless: with hybrid balancing every node serves. Keep one."
+        yield (
+            f"{server} has --data-parallel-hybrid-lb and --headless: with hybrid balancing every node serves. Keep one."
+        )
     if hybrid and external:
         yield f"{server} balances both hybrid and external, which vLLM refuses. Keep one of the two options."
     if hybrid and options.absent("data-parallel-size-local"):
@@ -314,10 +317,13 @@ def data_parallel_agrees(server: ModelServer) -> Iterator[str]:
             f"{server} has --data-parallel-external-lb and no rank; vLLM ends with an assertion. Add "
             "--data-parallel-rank, or --nnodes with --node-rank."
         )
-    if (external or options.has("data-parallel-rank")) and local not in (None, 1):
+    if (external or (options.has("data-parallel-rank") and not multi_port)) and local not in (None, 1):
         yield f"{server} has one data-parallel rank of its own and --data-parallel-size-local {local}. Take that away."
     if external and data == 1:
-        yield f"{server} has --data-parallel-external-lb with a data-parallel size of 1, which vLLM refuses. Take it away."
+        yield (
+            f"{server} has --data-parallel-external-lb with a data-parallel size of 1, which vLLM refuses. Take it "
+            "away."
+        )
     if data is not None and local is not None and local > data:
         yield f"{server} runs {local} ranks in this pod (--data-parallel-size-local) of {data} in all. Raise the size."
     if data is not None and rank is not None and rank >= data:
@@ -339,8 +345,8 @@ def _dense(server: ModelServer, external: bool) -> Iterator[str]:  # noqa: FBT00
 @rule(
     "vllm-experts-divide",
     title="The experts divide evenly over the ranks",
-    breaks="'AssertionError: n_physical_experts must be divisible by ep_size', after every rank has started: all GPUs of "
-    "the group in a crash loop.",
+    breaks="'AssertionError: n_physical_experts must be divisible by ep_size', after every rank has started: all GPUs "
+    "of the group in a crash loop.",
     fix="Choose tensor × data so that it divides the experts (256: 8, 16, 32), or add redundant experts with EPLB.",
     source="https://github.com/vllm-project/vllm/issues/52435",
     severity=Severity.HIGH,
@@ -357,7 +363,9 @@ def experts_divide(server: ModelServer) -> Iterator[str]:
     if eplb and options.absent("enable-expert-parallel"):
         yield f"{server} has --enable-eplb without --enable-expert-parallel, which vLLM refuses. Add the latter."
     if redundant and options.absent("enable-eplb"):
-        yield f"{server} has {redundant} redundant experts without --enable-eplb, which vLLM refuses. Add --enable-eplb."
+        yield (
+            f"{server} has {redundant} redundant experts without --enable-eplb, which vLLM refuses. Add --enable-eplb."
+        )
     sizes = [server.tensor, server.data, options.integer("prefill-context-parallel-size") or 1]
     if (
         not server.expert_parallel

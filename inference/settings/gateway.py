@@ -35,6 +35,12 @@ class PickerSettings(Section):
 
     weights: ScorerWeights = ScorerWeights()
     """Weights of its scorers."""
+    prefix_cache: Literal["approximate", "precise"] = "approximate"
+    """How it knows which replica has a prompt's prefix in its cache.
+
+    ``approximate``: from where it sent such prompts before. ``precise``: from the events of the servers' own caches;
+    a tokenizer beside the picker turns prompts into the tokens that the events speak of.
+    """
     cpu: Annotated[int, Field(ge=1, le=64)] = 1
     """CPU request, cores; 0.5 to 1 core per request and second of long prompts."""
     memory_gib: Annotated[int, Field(ge=1, le=256)] = 2

@@ -9,7 +9,7 @@ from pydantic import Field
 from inference.settings.secrets import SecretSource
 from inference.settings.vocabulary import BucketName, DnsLabel, Section
 
-__all__ = ["BucketWeights", "HubWeights", "ModelSettings", "Parallelism", "Weights"]
+__all__ = ["BucketWeights", "HubWeights", "ModelSettings", "Parallelism", "PrefillSettings", "Weights"]
 
 
 class Parallelism(Section):
@@ -19,6 +19,11 @@ class Parallelism(Section):
     """Tensor parallel size: slices of every layer; stays inside one node."""
     pipeline: Annotated[int, Field(ge=1, le=32)] = 1
     """Pipeline parallel size: groups of layers; one per node."""
+    data: Annotated[int, Field(ge=1, le=256)] = 1
+    """Data parallel size, for mixtures of experts: ranks that answer requests of their own and share the experts.
+
+    Each rank holds all of the attention and the ``data``-th part of the experts (expert parallelism).
+    """
 
 
 class HubWeights(Section):
@@ -44,6 +49,22 @@ class BucketWeights(Section):
 Weights = Annotated[HubWeights | BucketWeights, Field(discriminator="source")]
 
 
+class PrefillSettings(Section):
+    """Servers that only read prompts; those that the model itself describes then write the answers.
+
+    The cache of a prompt goes from the one to the other through NIXL, over the RDMA NICs where each takes whole nodes.
+    """
+
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Independent copies."""
+    pool: DnsLabel | None = None
+    """Name of the pool in ``pools`` that runs them; left out, the model's own."""
+    parallelism: Parallelism | None = None
+    """How one copy is split; left out, like the model itself. Its tensor parallel size is at most the model's."""
+    min_uncached_tokens: Annotated[int, Field(ge=1, le=10_485_760)] = 16
+    """Shorter prompts are read where they are answered; what is cached there already does not count."""
+
+
 class ModelSettings(Section):
     """One model behind one OpenAI-compatible endpoint, served by vLLM."""
 
@@ -57,6 +78,8 @@ class ModelSettings(Section):
     """Accelerators of each pod. Follows from the parallel sizes; stated, it is checked against them."""
     parallelism: Parallelism = Parallelism()
     """How one replica is split over accelerators and nodes."""
+    prefill: PrefillSettings | None = None
+    """Separate servers for reading prompts (prefill/decode disaggregation); its picker pairs them, so it needs a gateway."""
     context_length: Annotated[int, Field(ge=256, le=10_485_760)]
     """Longest prompt and answer together, tokens (``--max-model-len``)."""
     max_concurrent_sequences: Annotated[int | None, Field(ge=1, le=8192)] = None

@@ -85,10 +85,13 @@ class Kubernetes(Provider):
         return all(before.get(key) == after.get(key) for key in ("name", "namespace"))
 
     def foresee(self, urn: str, inputs: Properties) -> Properties:
-        """The API server's dry run knows all but the status, and nothing where an input is unknown."""
+        """Return what a dry run of the API server tells: all but the status, nothing where an input is unknown."""
         if _holds_unknown(opened(inputs)):
             return inputs
         return {key: value for key, value in super().foresee(urn, inputs).items() if key != "status"}
+
+    def foresee_update(self, urn: str, id_: str, inputs: Properties) -> Properties:
+        return inputs if _holds_unknown(opened(inputs)) else super().foresee_update(urn, id_, inputs)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         self._reach()

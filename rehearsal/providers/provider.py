@@ -123,6 +123,14 @@ class Provider:
         computed = model_of(self.package).create(self._asked(urn, inputs)).computed
         return {**inputs, **{key: _veiled(value, inputs.get(key)) for key, value in computed.items()}}
 
+    def foresee_update(self, urn: str, id_: str, inputs: Properties) -> Properties:
+        """Return the outputs after an update: computed ones stay, unless they follow from what is unknown."""
+        standing = self.world.find(urns.resource_type(urn), id_, self.cluster)
+        if standing is None:
+            return self.foresee(urn, inputs)
+        outputs = self._recomputed(replace(standing, revision=standing.revision + 1), inputs)
+        return {key: value if key in inputs else _tainted(value) for key, value in outputs.items()}
+
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         """Create a resource; returns its id and outputs.
 
@@ -254,6 +262,21 @@ def _veiled(computed: object, given: object) -> object:
     if isinstance(computed, Mapping) and isinstance(given, Mapping):
         return {**given, **{key: _veiled(value, given.get(key)) for key, value in computed.items()}}
     return UNKNOWN if given is None else given
+
+
+def _tainted(computed: object) -> object:
+    """Return a computed value, unknown wherever an unknown input is part of it."""
+    match computed:
+        case str():
+            return UNKNOWN if any(unknown in computed for unknown in UNKNOWNS) else computed
+        case Secret():
+            return Secret(_tainted(computed.value))
+        case Mapping():
+            return {key: _tainted(value) for key, value in computed.items()}
+        case Sequence():
+            return [_tainted(value) for value in computed]
+        case _:
+            return computed
 
 
 def _secret_as(inputs: Properties, computed: Properties) -> Properties:

@@ -14,14 +14,16 @@ from inference.rules.views.engines import image_name
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.hosting import cluster_of
 from inference.rules.views.installers import manifest_addresses
+from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
 
-__all__ = ["Installation", "NcclInstaller", "addresses", "installations", "plugin_of", "tag_of"]
+__all__ = ["Installation", "NcclInstaller", "addresses", "hidden_installers", "installations", "plugin_of", "tag_of"]
 
 _MANIFESTS = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh/")
+_GITOPS = ("argoproj.io", "toolkit.fluxcd.io", "configsync.gke.io")
 _DEEPEST = 8
 _CHART = re.compile(r"nccl|gib|gpudirect|tcpx", re.IGNORECASE)
 
@@ -46,7 +48,7 @@ def addresses(resource: Resource) -> tuple[str, ...]:
         commands = tuple(
             word
             for key in ("create", "update")
-            for word in re.split(r"[\s\"'|;&()]+", (resource.props.text(key) or "")[:20_000])
+            for word in re.split(r"(?:[\s\"'|;()]|&&)+", (resource.props.text(key) or "")[:20_000])
         )
     return tuple(word for word in (*named, *commands) if "://" in word or word.startswith(("github.com/", "git@")))
 
@@ -105,6 +107,25 @@ def installations(stack: Stack) -> tuple[Installation, ...]:
     return stack.view(_installations)
 
 
+def hidden_installers(stack: Stack) -> bool:
+    """Whether something of unknown content may put a plugin on nodes: GitOps, a file on disk, a chart by that name."""
+    return stack.view(_hidden)
+
+
+def _hidden(stack: Stack) -> bool:
+    if any(not found.accelerators for found in installations(stack)):
+        return True
+    if any(thing.group.endswith(_GITOPS) for thing in stack.each(KubernetesObject)):
+        return True
+    parents = {resource.parent for resource in stack.resources}
+    return any(
+        resource.type.startswith(("kubernetes:yaml", "kubernetes:kustomize"))
+        and resource.urn not in parents
+        and not any("://" in address for address in addresses(resource))
+        for resource in stack.resources
+    )
+
+
 def _installations(stack: Stack) -> tuple[Installation, ...]:
     return tuple(_found(stack))
 
@@ -115,9 +136,9 @@ def _found(stack: Stack) -> Iterator[Installation]:
     for resource in stack.resources:
         for address in addresses(resource):
             file = address.partition("?")[0].rpartition("/")[2]
-            for plugin in PLUGINS.values():
-                if file in plugin.manifests:
-                    yield _installation(stack, resource, plugin.accelerators)
+            plugin = next((plugin for plugin in PLUGINS.values() if file in plugin.manifests), None)
+            if plugin is not None or _CHART.search(file):
+                yield _installation(stack, resource, plugin.accelerators if plugin else frozenset())
     for release in stack.each(HelmRelease):
         if _CHART.search(release.chart):
             yield _installation(stack, release.resource, frozenset())
