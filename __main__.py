@@ -67,7 +67,7 @@ for name, model in plan.models.items():
     identity_args = ModelIdentityArgs(model=model, project=project)
     identity = ModelIdentity(f"{name}-identity", identity_args, options(namespace, on=both))
     before = [namespace, identity, *fabrics.values(), *pools, *software]
-    servers.append(serve(model, before, options(on=both)))
+    servers += serve(model, before, options(on=both))
 
 if plan.settings.gateway is not None:
     entrance = InferenceGatewayArgs(

@@ -1,4 +1,4 @@
-"""Which component serves a model."""
+"""Which components serve a model."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from inference.blueprint import ModelPlan
 __all__ = ["serve"]
 
 
-def serve(model: ModelPlan, after: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions) -> pulumi.Resource:
-    """Create the server of a model.
+def serve(model: ModelPlan, after: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
+    """Create the servers of a model: one component, and another for its prompts where they are read separately.
 
     Args:
         model: the model.
         after: what must be there before, and outlive, its pods.
-        opts: options of the component.
+        opts: options of each component.
     """
+    return [_serve(stage, after, opts) for stage in (model, model.prefill) if stage is not None]
+
+
+def _serve(model: ModelPlan, after: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions) -> pulumi.Resource:
     if model.multi_node:
-        return VllmLeaderWorkerSet(model.name, VllmLeaderWorkerSetArgs(model=model, after=after), opts)
-    return VllmServer(model.name, VllmServerArgs(model=model, after=after), opts)
+        return VllmLeaderWorkerSet(model.workload, VllmLeaderWorkerSetArgs(model=model, after=after), opts)
+    return VllmServer(model.workload, VllmServerArgs(model=model, after=after), opts)

@@ -1,6 +1,7 @@
 """InferenceGateway: the way in, with an endpoint picker in front of each model.
 
-Owns: the Gateway, and for each model the picker with its rights, the InferencePool, the route and GKE's policies.
+Owns: the Gateway, for each model the picker with its rights, the InferencePool, the route and GKE's policies, and for
+several models the router that reads from the body which one is meant.
 Leaves alone: the certificate and the DNS record of the host name, which outlive the stack.
 Deleting it frees the load balancer, so everything the load balancer uses must outlive it.
 """
@@ -14,7 +15,7 @@ import pulumi
 
 from components._kubernetes import create
 from inference.blueprint import ModelPlan
-from inference.manifests import endpoint_picker, gateway
+from inference.manifests import body_based_router, endpoint_picker, gateway
 from inference.settings.gateway import GatewaySettings
 
 __all__ = ["InferenceGateway", "InferenceGatewayArgs"]
@@ -33,7 +34,7 @@ class InferenceGatewayArgs:
 
 
 class InferenceGateway(pulumi.ComponentResource):
-    """Creates a Gateway, and for each model ten objects."""
+    """Creates a Gateway, for each model ten objects, and for several models five more."""
 
     url: str
     """Where clients send requests."""
@@ -47,13 +48,34 @@ class InferenceGateway(pulumi.ComponentResource):
             gateway.gateway(settings),
             pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
         )
+        router = self._create_router(f"{name}-router", entrance) if len(args.models) > 1 else None
         for model in args.models:
-            self._create_endpoint(f"{name}-{model.name}", model, settings, entrance)
+            self._create_endpoint(f"{name}-{model.name}", model, settings, entrance, router)
         self.url = f"https://{settings.hostname}/v1"
         self.register_outputs({"url": self.url})
 
+    def _create_router(self, name: str, entrance: pulumi.Resource) -> pulumi.Resource:
+        child = pulumi.ResourceOptions(parent=self)
+        account = create(f"{name}-account", body_based_router.service_account(), child)
+        after_account = pulumi.ResourceOptions(parent=self, depends_on=[account])
+        deployment = create(f"{name}-deployment", body_based_router.deployment(), after_account)
+        after_pods = pulumi.ResourceOptions(parent=self, depends_on=[deployment])
+        service = create(f"{name}-service", body_based_router.service(), after_pods)
+        after_service = pulumi.ResourceOptions(parent=self, depends_on=[service])
+        health = create(f"{name}-health", body_based_router.health_check_policy(), after_service)
+        return create(
+            f"{name}-extension",
+            body_based_router.extension(),
+            pulumi.ResourceOptions(parent=self, depends_on=[entrance, service, health]),
+        )
+
     def _create_endpoint(
-        self, name: str, model: ModelPlan, settings: GatewaySettings, entrance: pulumi.Resource
+        self,
+        name: str,
+        model: ModelPlan,
+        settings: GatewaySettings,
+        entrance: pulumi.Resource,
+        router: pulumi.Resource | None,
     ) -> None:
         service = create(f"{name}-epp-service", endpoint_picker.service(model), pulumi.ResourceOptions(parent=self))
         pool = create(
@@ -65,8 +87,10 @@ class InferenceGateway(pulumi.ComponentResource):
         backend = create(f"{name}-backend", gateway.backend_policy(model, settings), after_pool)
         create(
             f"{name}-route",
-            gateway.route(model, settings),
-            pulumi.ResourceOptions(parent=self, depends_on=[entrance, picker, health, backend]),
+            gateway.route(model, settings, by_name=router is not None),
+            pulumi.ResourceOptions(
+                parent=self, depends_on=[entrance, picker, health, backend, *([router] if router else [])]
+            ),
         )
 
     def _create_picker(

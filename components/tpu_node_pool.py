@@ -84,7 +84,7 @@ class TpuNodePool(pulumi.ComponentResource):
                 machine_type=plan.slice.machine_type,
                 image_type=gke.IMAGE_TYPE,
                 disk_type=plan.slice.generation.boot_disk_type,
-                disk_size_gb=100,
+                disk_size_gb=plan.settings.boot_disk_gb,
                 gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
                 labels=plan.labels,
                 service_account=args.node_identity,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components import _options
+from components._endpoints import create_endpoints, create_rights
 from components._kubernetes import create
 from inference.blueprint import ModelPlan
 from inference.manifests import servers
@@ -37,12 +38,10 @@ class VllmLeaderWorkerSet(pulumi.ComponentResource):
         model = args.model
         props = {"model": model.settings.model, "accelerators": model.per_pod, "replicas": model.settings.replicas}
         super().__init__(TOKEN, name, {**props, "groupSize": model.group_size}, opts)
+        before = [*args.after, *create_rights(self, name, model)]
         workload = create(
             f"{name}-group",
             servers.leader_worker_set(model),
-            _options.loading_workload(self, budget_seconds=model.startup.budget_seconds, depends_on=args.after),
+            _options.loading_workload(self, budget_seconds=model.startup.budget_seconds, depends_on=before),
         )
-        after = pulumi.ResourceOptions(parent=self, depends_on=[workload])
-        create(f"{name}-service", servers.service(model), after)
-        create(f"{name}-metrics", servers.pod_monitoring(model), after)
-        self.register_outputs({"service": servers.service_name(model)})
+        self.register_outputs({"service": create_endpoints(self, name, model, workload)})

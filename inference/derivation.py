@@ -12,8 +12,11 @@ from inference.facts.tpus import Slice, slice_of
 from inference.facts.zones import is_zone, region_of
 from inference.fit import Device, Fit, Split, fit
 from inference.settings.cluster import ClusterSettings
-from inference.settings.models import ModelSettings
+from inference.settings.models import VllmModel
+from inference.settings.nim import NimModelSettings
 from inference.settings.pools import AcceleratorPool, GpuPoolSettings, TpuPoolSettings
+from inference.settings.served import VllmServed
+from inference.settings.stack import StackSettings
 
 __all__ = [
     "accelerator_of",
@@ -26,12 +29,14 @@ __all__ = [
     "image_version",
     "machine_of",
     "most_nodes",
+    "nim_models",
     "nodes_per_replica",
     "pods_accelerators",
     "region_of_cluster",
     "slice_of_pool",
     "split_of",
     "stages_of",
+    "vllm_models",
     "zone_of",
 ]
 
@@ -116,13 +121,23 @@ def device_of(pool: AcceleratorPool) -> Device | None:
     return None
 
 
-def split_of(model: ModelSettings) -> Split:
+def vllm_models(settings: StackSettings) -> dict[str, VllmServed]:
+    """Return the models that vLLM serves, also those under KServe."""
+    return {name: model for name, model in settings.models.items() if not isinstance(model, NimModelSettings)}
+
+
+def nim_models(settings: StackSettings) -> dict[str, NimModelSettings]:
+    """Return the models that a NIM serves."""
+    return {name: model for name, model in settings.models.items() if isinstance(model, NimModelSettings)}
+
+
+def split_of(model: VllmModel) -> Split:
     """Return how one replica of a model is split."""
     sizes = model.parallelism
     return Split(sizes.tensor, sizes.pipeline, sizes.data)
 
 
-def stages_of(model: ModelSettings) -> Iterator[tuple[str, ModelSettings]]:
+def stages_of(model: VllmServed) -> Iterator[tuple[str, VllmServed]]:
     """Yield the servers of a model, each as a model of its own: itself, and ``prefill`` where that is separate."""
     yield "", model
     if model.prefill is not None:
@@ -132,7 +147,7 @@ def stages_of(model: ModelSettings) -> Iterator[tuple[str, ModelSettings]]:
         yield "prefill", model.model_copy(update=own)
 
 
-def pods_accelerators(model: ModelSettings, pool: AcceleratorPool) -> int | None:
+def pods_accelerators(model: VllmModel, pool: AcceleratorPool) -> int | None:
     """Return the accelerators of each pod: all of one replica where a node holds them, else a whole node."""
     per_node = accelerators_per_node(pool)
     if model.gpus is not None:
@@ -140,14 +155,14 @@ def pods_accelerators(model: ModelSettings, pool: AcceleratorPool) -> int | None
     return min(split_of(model).devices, per_node) if per_node else None
 
 
-def nodes_per_replica(model: ModelSettings, pool: AcceleratorPool) -> int:
+def nodes_per_replica(model: VllmModel, pool: AcceleratorPool) -> int:
     """Return the pods, one a node, of one replica."""
     per_pod = pods_accelerators(model, pool) or 1
     return max(1, -(-split_of(model).devices // per_pod))
 
 
 def fit_of(
-    model: ModelSettings,
+    model: VllmModel,
     known: Model,
     pool: AcceleratorPool,
     *,

@@ -13,11 +13,15 @@ from pydantic_core import ErrorDetails
 from inference.checks import check
 from inference.problems import Problem, ProblemsError
 from inference.settings import NAMESPACE, SECTIONS, StackSettings
+from inference.settings.served import DEFAULT_ENGINE
 
 __all__ = ["load"]
 
-_TAGS = ("kind", "type", "source")
+_TAGS = ("engine", "kind", "type", "source")
 """Keys whose value chooses the shape of the object they stand in."""
+
+_IMPLIED = {"engine": DEFAULT_ENGINE}
+"""Tags that may be left out, with what they then are."""
 
 
 def load(raw: Mapping[str, object], source: str) -> StackSettings:
@@ -75,7 +79,7 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
         case "extra_forbidden":
             return _unknown_key(raw, path)
         case "missing":
-            return Problem(where, "missing", "it has no default", _ask_for(path))
+            return Problem(where, "missing", "it has no default", _ask_for(raw, path))
         case "literal_error" | "union_tag_invalid":
             expected = str(context.get("expected") or context.get("expected_tags"))
             if detail["type"] == "union_tag_invalid":
@@ -96,10 +100,10 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
                 _retype(wanted, found),
             )
         case "string_pattern_mismatch":
-            return Problem(where, f"{shown} has the wrong form", _ask_for(path), f"Match {context['pattern']}.")
+            return Problem(where, f"{shown} has the wrong form", _ask_for(raw, path), f"Match {context['pattern']}.")
         case _:
             message = detail["msg"].removeprefix("Value error, ")
-            return Problem(where, f"{shown}", message[:1].lower() + message[1:], _ask_for(path))
+            return Problem(where, f"{shown}", message[:1].lower() + message[1:], _ask_for(raw, path))
 
 
 def _unknown_key(raw: Mapping[str, object], path: Sequence[str]) -> Problem:
@@ -112,7 +116,7 @@ def _unknown_key(raw: Mapping[str, object], path: Sequence[str]) -> Problem:
     if others:
         tag = next(tag for tag in _TAGS if tag in _keys(others))
         kinds = " or ".join(f"{tag}: {value}" for model in others for value in _tag_values(model, tag))
-        found = place.get(tag) if isinstance(place, Mapping) else None
+        found = _tag(place, tag) if isinstance(place, Mapping) else None
         return Problem(
             ".".join(path),
             f'"{key}" beside {tag}: {found}',
@@ -134,7 +138,11 @@ def _value_at(raw: object, path: Sequence[str]) -> object:
 def _chosen(model: type[BaseModel], place: object) -> bool:
     """Whether the tag in the file chooses this model; one without a tag is always chosen."""
     tags = [tag for tag in _TAGS if _tag_values(model, tag)]
-    return not tags or (isinstance(place, Mapping) and any(place.get(tag) in _tag_values(model, tag) for tag in tags))
+    return not tags or (isinstance(place, Mapping) and any(_tag(place, tag) in _tag_values(model, tag) for tag in tags))
+
+
+def _tag(place: Mapping[Any, Any], tag: str) -> object:
+    return place.get(tag, _IMPLIED.get(tag))
 
 
 def _tag_values(model: type[BaseModel], tag: str) -> tuple[object, ...]:
@@ -186,7 +194,7 @@ def _shown(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    return str(value).strip("'")
+    return str(value).strip("'").removesuffix("()")
 
 
 def _path(raw: object, location: Sequence[int | str]) -> list[str]:
@@ -195,13 +203,15 @@ def _path(raw: object, location: Sequence[int | str]) -> list[str]:
     value = raw
     for step in location:
         if isinstance(value, Mapping):
-            if step not in value and step in {value.get(tag) for tag in _TAGS}:
+            if step not in value and step in [_tag(value, tag) for tag in _TAGS]:
                 continue
             if step == "[key]":
                 continue
             value = value.get(step)
         elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):
             value = value[step] if step < len(value) else None
+        elif step in _IMPLIED.values():
+            continue
         path.append(str(step))
     return path or [NAMESPACE]
 
@@ -226,8 +236,9 @@ def _keys(models: Sequence[type[BaseModel]]) -> list[str]:
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
 
 
-def _ask_for(path: Sequence[str]) -> str:
-    for model in _models_at(path[:-1]):
+def _ask_for(raw: object, path: Sequence[str]) -> str:
+    models, place = _models_at(path[:-1]), _value_at(raw, path[:-1])
+    for model in [model for model in models if _chosen(model, place)] or models:
         for name, field in model.model_fields.items():
             if (field.alias or name) == path[-1]:
                 examples = f" For example: {field.examples[0]}." if field.examples else ""

@@ -51,7 +51,9 @@ class Startup:
         return math.ceil(self.budget_seconds / PROBE_PERIOD)
 
 
-def startup(weight_bytes: float | None, source: Literal["hub", "bucket"], nodes: int) -> Startup:
+def startup(
+    weight_bytes: float | None, source: Literal["hub", "bucket"], nodes: int, parameters: int | None = None
+) -> Startup:
     """Return the estimate for a model of ``weight_bytes`` spread over ``nodes``.
 
     Every node reads its own part from a bucket, and the whole from the Hub. Weights of unknown size count as
@@ -59,7 +61,7 @@ def startup(weight_bytes: float | None, source: Literal["hub", "bucket"], nodes:
     """
     size = weight_bytes or 0.0
     per_node = size if source == "hub" else size / nodes
-    large = nodes > 1 or size > 200e9
+    large = nodes > 1 or size > 200e9 or (parameters or 0) > 100e9
     read = math.ceil(per_node / _READ_BYTES_PER_SECOND[source])
     engine = _ENGINE_SECONDS["group" if large else "one"]
     wanted = max((read + engine) * _MARGIN, _FLOOR_SECONDS["group" if large else "one"])

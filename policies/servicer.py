@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pulumi_policy.policy as sdk
+from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
 from inference.problems import Problem, ProblemsError
@@ -87,6 +88,10 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
                 for verdict in self._judge.stack(stack):
                     self._report(response, verdict, mask, urn=verdict.urn or None)
         return response
+
+    def Cancel(self, _request: Any, _context: Any) -> empty_pb2.Empty:  # noqa: N802
+        """Take note of the engine's end; the SDK leaves it out, and the engine would show a traceback in every run."""
+        return empty_pb2.Empty()
 
     @property
     def _judges_stacks(self) -> bool:

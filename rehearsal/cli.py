@@ -116,6 +116,24 @@ def judge(
     raise typer.Exit(Status.VIOLATED if violated else Status.CLEAN)
 
 
+@app.command()
+def engine(
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="-- COMMAND", help="What to hand to pulumi: -- up --stack dev.")
+    ],
+    home: Annotated[
+        Path | None, typer.Option("--home", help="Folder of state and stand-in cloud; made where it is not there.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary folder for the next command.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Run the real pulumi CLI on a copy of the project, against a stand-in for the cloud."""
+    from rehearsal import enginerun
+
+    with _reported():
+        status = enginerun.run(projects.find(Path.cwd()), arguments, home, keep=keep)
+    raise typer.Exit(status)
+
+
 def _stack(stack: str | None, config_file: Path | None) -> tuple[projects.Project, stackfiles.StackFile]:
     """Return the project of the working directory and the configuration that was asked for."""
     project = projects.find(Path.cwd())

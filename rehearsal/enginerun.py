@@ -6,6 +6,7 @@ user's backend, credentials and plugins are never touched, and nothing is downlo
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,12 +27,11 @@ from typing import IO
 import yaml
 
 from inference.problems import Problem, ProblemsError
-from rehearsal import yamlfiles
+from rehearsal import stackfiles, yamlfiles
 from rehearsal.project import Project
 from rehearsal.providers.journal import Journal
-from rehearsal.stackfiles import PLACEHOLDER
 
-__all__ = ["INSTALL", "Home", "cli"]
+__all__ = ["INSTALL", "Home", "cli", "run"]
 
 INSTALL = "https://www.pulumi.com/docs/iac/download-install/"
 
@@ -42,6 +43,47 @@ _FOREIGN = ("CLOUDSDK_", "GCLOUD_", "GOOGLE_", "KUBE", "PULUMI_", "VIRTUAL_ENV")
 """Environment variables that would lead to somebody's cloud, cluster or backend."""
 _OURS = ("PULUMI_DEBUG", "PULUMI_PARALLEL")
 """Settings of the CLI that a caller may make."""
+
+
+def run(project: Project, arguments: Sequence[str], home: Path | None, *, keep: bool) -> int:
+    """Run the CLI once and return its exit status.
+
+    Args:
+        project: the project of the working directory.
+        arguments: command and options of ``pulumi``, with ``--stack`` or ``--config-file``.
+        home: folder of an earlier run to go on from; a temporary one where left out.
+        keep: whether a temporary folder stays.
+
+    Raises:
+        ProblemsError: where there is no CLI or no such stack.
+    """
+    cli()
+    rest, stack, file = _chosen(project, arguments)
+    folder = home or Path(tempfile.mkdtemp(prefix=f"{project.name}-"))
+    try:
+        world = Home(folder.resolve(), project)
+        world.prepare(stack, file)
+        return world.run([*rest, "--stack", stack])
+    finally:
+        if home is None and not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        elif home is None:
+            sys.stderr.write(f"Go on from here with --home {folder}\n")
+
+
+def _chosen(project: Project, arguments: Sequence[str]) -> tuple[list[str], str, Path]:
+    """Return arguments without the choice of the stack, the stack's name and its file."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--stack", "-s")
+    parser.add_argument("--config-file", type=Path)
+    chosen, rest = parser.parse_known_args(list(arguments))
+    file: Path | None = chosen.config_file
+    if file is None and chosen.stack is None:
+        remedy = "Write `engine -- up --stack <name>`, or --config-file with a file of examples/."
+        raise ProblemsError("command line", [Problem("--stack", "missing", "there may be several stacks", remedy)])
+    if file is None:
+        return rest, chosen.stack, stackfiles.locate(project, chosen.stack)
+    return rest, chosen.stack or stackfiles.stack_of(file), file
 
 
 def cli() -> str:
@@ -99,7 +141,7 @@ class Home:
             self._call(program, "stack", "init", stack)
             self._keep_salt(stack)
         if hidden:
-            pairs = [part for path in hidden for part in ("--secret", f"{path}={PLACEHOLDER}")]
+            pairs = [part for path in hidden for part in ("--secret", f"{path}={stackfiles.PLACEHOLDER}")]
             self._call(program, "config", "set-all", "--stack", stack, "--path", *pairs)
 
     def run(
@@ -179,7 +221,12 @@ class Home:
         """Copy the project as it stands; files that the project no longer has go."""
         if self.copy.exists():
             shutil.rmtree(self.copy)
-        shutil.copytree(self.project.root, self.copy, ignore=shutil.ignore_patterns(*_LEFT_OUT, "Pulumi.*.yaml"))
+        patterns = shutil.ignore_patterns(*_LEFT_OUT, "Pulumi.*.yaml")
+
+        def left_out(folder: str, names: list[str]) -> set[str]:
+            return patterns(folder, names) | {name for name in names if Path(folder, name) == self.folder}
+
+        shutil.copytree(self.project.root, self.copy, ignore=left_out)
         _script(self.copy / ".venv" / "bin" / "python", [sys.executable])
         (self.copy / ".venv" / "pyvenv.cfg").touch()
 
@@ -245,7 +292,7 @@ def _plain(value: object) -> object:
     """Return a configuration with a placeholder for each encrypted value."""
     match value:
         case {"secure": str(), **rest} if not rest:
-            return PLACEHOLDER
+            return stackfiles.PLACEHOLDER
         case dict():
             return {key: _plain(inner) for key, inner in value.items()}
         case list():

@@ -83,6 +83,11 @@ class ModelPlan:
         return SIDECAR_ENGINE_PORT if self.role == "decode" else SERVER_PORT
 
     @property
+    def engine_port_name(self) -> str:
+        """Name of that port; ``http`` is the one that clients reach."""
+        return "engine" if self.role == "decode" else "http"
+
+    @property
     def resource(self) -> str:
         """Extended resource of the accelerators."""
         return gke.GPU_RESOURCE if isinstance(self.pool, GpuPoolPlan) else gke.TPU_RESOURCE
@@ -183,7 +188,12 @@ def _plan(
         per_pod=per_pod,
         group_size=group_size,
         image=model.image or server.reference,
-        startup=startup(known.weight_bytes if known else None, model.weights.source, group_size),
+        startup=startup(
+            known.weight_bytes if known else None,
+            model.weights.source,
+            group_size,
+            known.parameters if known else None,
+        ),
         fit=derivation.fit_of(model, known, pool) if known else None,
         authenticated=gateway is not None,
         api_key_version=gateway.api_key.version if gateway else "",

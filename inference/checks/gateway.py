@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
+from inference.facts.endpoint_picker import RENDER_REQUESTS
 from inference.facts.machines import allocatable, machine
+from inference.facts.models import find
 from inference.problems import Problem
 from inference.settings import StackSettings
+from inference.settings.gateway import PickerSettings
+from inference.settings.models import BucketWeights, ModelSettings
 
 __all__ = ["check"]
 
@@ -21,26 +26,66 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
         yield Problem(
             "gateway", "there is no model", "it would route to nothing", "Add a model, or remove the gateway."
         )
-    if len(settings.models) > 1:
-        yield Problem(
-            "gateway",
-            f"leads to {len(settings.models)} models: {', '.join(settings.models)}",
-            "requests for several models share one path, and GKE does not read the model from the body by itself",
-            "Keep one model per stack behind a gateway.",
-        )
-    picker = gateway.picker
+    yield from _names(settings)
+    yield from _node(settings, gateway.picker)
+    if gateway.picker.prefix_cache == "precise":
+        for name, model in settings.models.items():
+            yield from _events(model, f"models.{name}")
+
+
+def _names(settings: StackSettings) -> Iterator[Problem]:
+    """Yield models that no request can be told apart for: it names the model by its id."""
+    by_id: dict[str, list[str]] = defaultdict(list)
+    for name, model in settings.models.items():
+        by_id[model.model].append(name)
+    for model_id, names in by_id.items():
+        if len(names) > 1:
+            yield Problem(
+                f"models.{names[1]}.model",
+                f'"{model_id}"',
+                f"{' and '.join(names)} are behind one gateway, which routes a request by the model that it names",
+                f"Serve another model, or raise models.{names[0]}.replicas instead.",
+            )
+
+
+def _node(settings: StackSettings, picker: PickerSettings) -> Iterator[Problem]:
     node = machine(settings.cluster.system_pool.machine_type)
     if node is None:
         return
     cores, memory = allocatable(node)
-    for key, wanted, has, unit in (
-        ("cpu", picker.cpu, cores, "cores"),
-        ("memoryGib", picker.memory_gib, memory, "GiB"),
+    tokenizer = RENDER_REQUESTS if picker.prefix_cache == "precise" else {"cpu": 0, "memory_gib": 0}
+    for key, wanted, beside, has, unit in (
+        ("cpu", picker.cpu, tokenizer["cpu"], cores, "cores"),
+        ("memoryGib", picker.memory_gib, tokenizer["memory_gib"], memory, "GiB"),
     ):
-        if wanted > has * 0.8:
+        room = int(has * 0.8) - beside
+        if wanted > room:
+            more = f", and the tokenizer beside the picker takes {beside}" if beside else ""
+            lower = f"Lower it to {room}, or choose" if room >= 1 else "Choose"
             yield Problem(
                 f"gateway.picker.{key}",
                 str(wanted),
-                f"a {node.name} has {has:.1f} {unit} for pods, and system pods need a fifth of it",
-                f"Lower it to {int(has * 0.8)}, or choose a larger cluster.systemPool.machineType.",
+                f"a {node.name} has {has:.1f} {unit} for pods, and system pods need a fifth of it{more}",
+                f"{lower} a larger cluster.systemPool.machineType.",
             )
+
+
+def _events(model: ModelSettings, where: str) -> Iterator[Problem]:
+    """Yield why a picker could not follow the caches of a model."""
+    known = find(model.model)
+    if isinstance(model.weights, BucketWeights) and known is not None and known.gated:
+        yield Problem(
+            "gateway.picker.prefixCache",
+            '"precise"',
+            f"the tokenizer beside the picker reads {model.model} from the Hub, which is gated, and {where} has its "
+            "weights from a bucket, without a token",
+            "Leave it out: approximate.",
+        )
+    if model.parallelism.data > 1:
+        yield Problem(
+            "gateway.picker.prefixCache",
+            '"precise"',
+            f"each data-parallel rank of {where} has a cache and events of its own, and one address answers for all "
+            "ranks of a node",
+            "Leave it out: approximate.",
+        )

@@ -62,6 +62,8 @@ def _remedy(model: ModelSettings, known: Model, pool: AcceleratorPool, found: Fi
 def _larger_split(model: ModelSettings, known: Model, pool: AcceleratorPool) -> Split | None:
     per_node = accelerators_per_node(pool) or 1
     current = split_of(model)
+    if current.data > 1:
+        return None
     candidates = [Split(t, 1) for t in (2, 4, 8, 16) if t <= per_node]
     candidates += [Split(per_node, p) for p in (2, 3, 4, 6, 8)]
     for split in candidates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from inference.checks import disaggregation
 from inference.checks.memory import check as check_memory
 from inference.derivation import (
     accelerators_per_node,
@@ -16,6 +17,7 @@ from inference.derivation import (
     nodes_per_replica,
     pods_accelerators,
     split_of,
+    stages_of,
 )
 from inference.facts.models import Model, find
 from inference.facts.vllm import is_flag
@@ -44,6 +46,17 @@ OWNED_FLAGS = {
     "--master-addr": "nothing: it follows from the parallel sizes",
     "--headless": "nothing: it follows from the parallel sizes",
     "--distributed-executor-backend": "nothing: it follows from the parallel sizes",
+    "--data-parallel-size": "parallelism.data",
+    "--data-parallel-size-local": "nothing: it follows from the parallel sizes",
+    "--data-parallel-start-rank": "nothing: it follows from the parallel sizes",
+    "--data-parallel-rank": "nothing: it follows from the parallel sizes",
+    "--data-parallel-address": "nothing: it follows from the parallel sizes",
+    "--data-parallel-hybrid-lb": "nothing: every node answers for its own ranks",
+    "--data-parallel-external-lb": "nothing: every node answers for its own ranks",
+    "--data-parallel-multi-port-external-lb": "nothing: every node answers for its own ranks",
+    "--all2all-backend": "nothing: the other backends need privileged containers",
+    "--kv-transfer-config": "prefill",
+    "--kv-events-config": "gateway.picker.prefixCache",
 }
 """Options of the server that follow from a setting, and from which."""
 
@@ -56,17 +69,27 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
         yield from _image(model, where)
         yield from _arguments(model, where)
         if known is not None:
-            yield from _architecture(model, known, where)
-        pool = settings.pools.get(model.pool)
-        if pool is None:
-            if f"pools.{model.pool}" not in missing and "pools" not in missing:
-                yield _no_pool(settings, model, where)
-            continue
-        yield from _placement(model, pool, where)
-        yield from _numbers(model, known, pool, where)
-        if known is not None:
-            yield from check_memory(model, known, pool, where)
+            yield from _terms(model, known, where)
+        yield from disaggregation.check(settings, name, known)
+        for part, stage in stages_of(model):
+            yield from _stage(settings, stage, known, f"{where}.{part}" if part else where, missing)
     yield from _capacity(settings)
+
+
+def _stage(
+    settings: StackSettings, model: ModelSettings, known: Model | None, where: str, missing: frozenset[str]
+) -> Iterator[Problem]:
+    if known is not None:
+        yield from _architecture(model, known, where)
+    pool = settings.pools.get(model.pool)
+    if pool is None:
+        if f"pools.{model.pool}" not in missing and "pools" not in missing:
+            yield _no_pool(settings, model, where)
+        return
+    yield from _placement(model, pool, where)
+    yield from _numbers(model, known, pool, where)
+    if known is not None:
+        yield from check_memory(model, known, pool, where)
 
 
 def _no_pool(settings: StackSettings, model: ModelSettings, where: str) -> Problem:
@@ -99,12 +122,20 @@ def _placement(model: ModelSettings, pool: AcceleratorPool, where: str) -> Itera
     elif split.devices != per_pod * nodes or (nodes == 1 and model.gpus not in {None, split.devices}):
         yield Problem(
             f"{where}.parallelism",
-            f"tensor {split.tensor} × pipeline {split.pipeline} = {split.devices}",
+            f"{split} = {split.devices}",
             f"{nodes} pod{'s' if nodes > 1 else ''} of {per_pod} {what} {'are' if nodes > 1 else 'is'} "
             f"{per_pod * nodes}; what is missing hangs at start, what is left over idles",
             f"Make the product {per_pod * nodes}, or change gpus.",
         )
-    if split.tensor > per_node:
+    if split.data > 1 and (split.pipeline > 1 or per_pod % split.tensor):
+        yield Problem(
+            f"{where}.parallelism",
+            str(split),
+            f"every node answers for whole data-parallel ranks, and a node of pool {model.pool} has {per_pod} {what} "
+            "for them",
+            f"Set pipeline: 1 and a tensor that divides {per_pod}.",
+        )
+    elif split.tensor > per_node:
         yield Problem(
             f"{where}.parallelism.tensor",
             str(split.tensor),
@@ -123,11 +154,13 @@ def _placement(model: ModelSettings, pool: AcceleratorPool, where: str) -> Itera
 
 def _capacity(settings: StackSettings) -> Iterator[Problem]:
     wanted: dict[str, dict[str, int]] = defaultdict(dict)
-    for name, model in settings.models.items():
+    stages = [(name, *stage) for name, model in settings.models.items() for stage in stages_of(model)]
+    for name, part, model in stages:
         pool = settings.pools.get(model.pool)
         per_pod = pods_accelerators(model, pool) if pool else None
         if pool is not None and per_pod:
-            wanted[model.pool][name] = model.replicas * nodes_per_replica(model, pool) * per_pod
+            needed = model.replicas * nodes_per_replica(model, pool) * per_pod
+            wanted[model.pool][f"{name}.{part}" if part else name] = needed
     for pool_name, models in wanted.items():
         pool = settings.pools[pool_name]
         per_node = accelerators_per_node(pool) or 0
@@ -182,6 +215,16 @@ def _architecture(model: ModelSettings, known: Model, where: str) -> Iterator[Pr
             f"{model.model} has {known.layers} layers; a stage needs at least one",
             f"Use at most {known.layers}.",
         )
+    if split.data > 1 and known.moe is None:
+        yield Problem(
+            f"{where}.parallelism.data",
+            str(split.data),
+            f"{model.model} has no experts to share; ranks in step would only wait for each other",
+            "Leave data out, and set replicas instead: copies that know nothing of each other.",
+        )
+
+
+def _terms(model: ModelSettings, known: Model, where: str) -> Iterator[Problem]:
     longest = known.max_position_embeddings
     if longest and model.context_length > longest:
         yield Problem(

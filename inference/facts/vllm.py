@@ -34,6 +34,7 @@ __all__ = [
     "METRICS",
     "METRICS_PATH",
     "MODELS_PATH",
+    "NCCL_PLUGINS_OFF_ENV",
     "NIXL_CONNECTOR",
     "NIXL_SIDE_CHANNEL_HOST_ENV",
     "NIXL_SIDE_CHANNEL_PORT",
@@ -43,6 +44,7 @@ __all__ = [
     "REMOVED",
     "RENAMED_METRICS",
     "RUNTIME",
+    "UCX_ROCE_ENV",
     "VERSION",
     "Runtime",
     "canonical_flag",
@@ -189,8 +191,16 @@ ALL2ALL_BACKEND = "allgather_reducescatter"
 transfers on the GPU, which on GKE takes a privileged container (sources VLLM:docs/serving, LLMDWIDE)."""
 
 NIXL_CONNECTOR = "NixlConnector"
-"""Moves KV caches from prefill to decode servers. It knows no pipeline stages (source VLLM52913), and outside latent
-attention no prefill server with more tensor-parallel ranks than the decode server has (source LLMDPD)."""
+"""Moves KV caches from prefill to decode servers. Its decode side refuses pipeline stages and, but for latent
+attention, prefill servers with more tensor-parallel ranks than its own (sources LLMDPD,
+VLLM:vllm/distributed/kv_transfer)."""
+
+UCX_ROCE_ENV = ("UCX_IB_ROCE_REACHABILITY_MODE", "all")
+"""Variable and value that let NIXL's transport use RoCE NICs of different subnets, as GKE's are (source LLMDPD)."""
+
+NCCL_PLUGINS_OFF_ENV = ("NCCL_TUNER_PLUGIN", "NCCL_NET_PLUGIN")
+"""Variables that, set to ``none``, keep NCCL to NVLink: on nodes with gIB the tuner of the plugin otherwise fails to
+load in pods that do not mount it (sources LLMDPR1282, LLMDWIDE)."""
 
 KV_ROLES = ("kv_producer", "kv_consumer", "kv_both")
 DEPRECATED_KV_ROLES: Mapping[str, frozenset[str]] = MappingProxyType({"NixlConnector": frozenset({"kv_both"})})

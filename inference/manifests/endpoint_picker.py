@@ -6,13 +6,17 @@ metrics. Values follow the chart of llm-d-router v0.10, whose own HealthCheckPol
 
 from __future__ import annotations
 
+import hashlib
+
 import yaml
 
-from inference.blueprint import NAMESPACE, ModelPlan
-from inference.facts.endpoint_picker import CONFIG_API_VERSION, CONFIG_KIND, PORTS
+from inference.blueprint import NAMESPACE, ModelPlan, hub_token_secret
+from inference.facts.endpoint_picker import CONFIG_API_VERSION, CONFIG_KIND, PORTS, RENDER_PORT, RENDER_REQUESTS
 from inference.facts.versions import COMPONENTS
+from inference.facts.vllm import HEALTH_PATH, HUB_TOKEN_ENV, KV_EVENTS_PORT
 from inference.manifests.objects import Manifest, metadata, object_
-from inference.settings.gateway import PickerSettings, ScorerWeights
+from inference.settings.gateway import PickerSettings
+from inference.settings.models import HubWeights
 
 __all__ = [
     "EXT_PROC_PORT",
@@ -27,6 +31,11 @@ __all__ = [
 
 EXT_PROC_PORT = PORTS["ext_proc"]
 _CONFIG_FILE = "plugins.yaml"
+_PRECISE = "precise-prefix-cache-producer"
+_APPROXIMATE = "approx-prefix-cache-producer"
+_DECIDER = "prefix-based-pd-decider"
+_RENDER_OPTIONS = ("--trust-remote-code", "--revision", "--tokenizer", "--tokenizer-mode", "--tokenizer-revision")
+"""Options of the server by which its tokenizer is another one."""
 _DRAIN_SECONDS = 130
 """As long as the longest grace period of the pool's pods."""
 
@@ -44,26 +53,72 @@ def _meta(model: ModelPlan) -> Manifest:
     return metadata(picker_name(model), labels=_labels(model))
 
 
-def configuration(weights: ScorerWeights) -> Manifest:
-    """Return the picker's configuration."""
+def configuration(model: ModelPlan, picker: PickerSettings) -> Manifest:
+    """Return the picker's configuration: one profile, or one for each role of a disaggregated model."""
+    weights = picker.weights
     scorers = {
         "prefix-cache-scorer": weights.prefix_cache,
         "kv-cache-utilization-scorer": weights.kv_cache_utilization,
         "queue-scorer": weights.queue,
     }
+    known_by = {"parameters": {"prefixMatchInfoProducerName": _PRECISE}} if model.cache_events else {}
+    plugins = [*_producers(model), {"type": "prefix-cache-scorer", **known_by}]
+    plugins += [{"type": name} for name in [*scorers][1:]]
+    plugins += [*_roles(model), {"type": "max-score-picker"}]
     profile = [{"pluginRef": name, "weight": weight} for name, weight in scorers.items()]
+    profile.append({"pluginRef": "max-score-picker"})
+    profiles = [{"name": "default", "plugins": profile}]
+    if model.prefill is not None:
+        names = ("prefill", "decode")
+        profiles = [{"name": name, "plugins": [{"pluginRef": f"{name}-filter"}, *profile]} for name in names]
     return {
         "apiVersion": CONFIG_API_VERSION,
         "kind": CONFIG_KIND,
-        "plugins": [*({"type": name} for name in scorers), {"type": "max-score-picker"}],
-        "schedulingProfiles": [{"name": "default", "plugins": [*profile, {"pluginRef": "max-score-picker"}]}],
+        "plugins": plugins,
+        **({"dataLayer": {"sources": _sources()}} if model.cache_events else {}),
+        "schedulingProfiles": profiles,
     }
+
+
+def _producers(model: ModelPlan) -> list[Manifest]:
+    """Return what knows the caches: the events of the servers, or the picker's own memory, which the decider reads."""
+    made: list[Manifest] = []
+    if model.cache_events:
+        discovery = {"discoverPods": True, "podDiscoveryConfig": {"socketPort": KV_EVENTS_PORT}}
+        render = {"modelName": model.settings.model, "vllm": {"url": f"http://localhost:{RENDER_PORT}"}}
+        sources = ("endpoint-notification-source", "metrics-data-source", "core-metrics-extractor")
+        made += [{"type": "token-producer", "parameters": render}, *({"type": name} for name in sources)]
+        made.append({"type": _PRECISE, "parameters": {"kvEventsConfig": discovery}})
+    if model.prefill is not None:
+        made.append({"type": _APPROXIMATE})
+    return made
+
+
+def _sources() -> list[Manifest]:
+    """Return where data comes from: metrics as ever, and pods that come and go, whose events are subscribed to."""
+    pairs = {"metrics-data-source": "core-metrics-extractor", "endpoint-notification-source": _PRECISE}
+    return [{"pluginRef": source, "extractors": [{"pluginRef": reader}]} for source, reader in pairs.items()]
+
+
+def _roles(model: ModelPlan) -> list[Manifest]:
+    if model.prefill is None or model.settings.prefill is None:
+        return []
+    least = {"nonCachedTokens": model.settings.prefill.min_uncached_tokens}
+    return [
+        {"type": "prefill-filter"},
+        {"type": "decode-filter"},
+        {"type": _DECIDER, "parameters": least},
+        {"type": "disagg-profile-handler", "parameters": {"deciders": {"prefill": _DECIDER}}},
+    ]
+
+
+def _text(model: ModelPlan, picker: PickerSettings) -> str:
+    return yaml.safe_dump(configuration(model, picker), sort_keys=False)
 
 
 def config_map(model: ModelPlan, picker: PickerSettings) -> Manifest:
     """Return the ConfigMap with the picker's configuration."""
-    text = yaml.safe_dump(configuration(picker.weights), sort_keys=False)
-    return object_("v1", "ConfigMap", _meta(model), data={_CONFIG_FILE: text})
+    return object_("v1", "ConfigMap", _meta(model), data={_CONFIG_FILE: _text(model, picker)})
 
 
 def service_account(model: ModelPlan) -> Manifest:
@@ -160,19 +215,54 @@ def deployment(model: ModelPlan, pool: str, picker: PickerSettings) -> Manifest:
             "template": {
                 "metadata": {
                     "labels": _labels(model),
-                    "annotations": {"gke-inference/config": _digest(picker.weights)},
+                    "annotations": {"gke-inference/config": _digest(model, picker)},
                 },
                 "spec": {
                     "serviceAccountName": picker_name(model),
                     "terminationGracePeriodSeconds": _DRAIN_SECONDS,
-                    "containers": [container],
-                    "volumes": [{"name": "config", "configMap": {"name": picker_name(model)}}],
+                    "containers": [container, *([_tokenizer(model)] if model.cache_events else [])],
+                    "volumes": [
+                        {"name": "config", "configMap": {"name": picker_name(model)}},
+                        *([{"name": "tokenizer", "emptyDir": {}}] if model.cache_events else []),
+                    ],
                 },
             },
         },
     )
 
 
-def _digest(weights: ScorerWeights) -> str:
+def _tokenizer(model: ModelPlan) -> Manifest:
+    """Return the tokenizer beside the picker: vLLM without engine, which reads the model's tokenizer from the Hub."""
+    weights = model.settings.weights
+    health = {"httpGet": {"path": HEALTH_PATH, "port": "render"}, "timeoutSeconds": 5, "periodSeconds": 10}
+    env: list[Manifest] = []
+    if isinstance(weights, HubWeights) and weights.token is not None:
+        reference = {"name": hub_token_secret(model.name), "key": "token"}
+        env.append({"name": HUB_TOKEN_ENV, "valueFrom": {"secretKeyRef": reference}})
+    return {
+        "name": "tokenizer",
+        "image": COMPONENTS["vllm-render"].reference,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["vllm", "launch", "render"],
+        "args": [model.settings.model, "--port", str(RENDER_PORT), *_render_options(model)],
+        "env": env,
+        "ports": [{"name": "render", "containerPort": RENDER_PORT, "protocol": "TCP"}],
+        "resources": {
+            "requests": {"cpu": str(RENDER_REQUESTS["cpu"]), "memory": f"{RENDER_REQUESTS['memory_gib']}Gi"},
+            "limits": {"memory": f"{2 * RENDER_REQUESTS['memory_gib']}Gi"},
+        },
+        "startupProbe": {**health, "failureThreshold": 60},
+        "livenessProbe": {**health, "failureThreshold": 6},
+        "securityContext": {"allowPrivilegeEscalation": False},
+        "volumeMounts": [{"name": "tokenizer", "mountPath": "/root/.cache"}],
+    }
+
+
+def _render_options(model: ModelPlan) -> list[str]:
+    chosen = {flag: value for flag, value in model.settings.extra_args.items() if flag in _RENDER_OPTIONS and value}
+    return [word for flag, value in chosen.items() for word in (flag, *([] if value is True else [str(value)]))]
+
+
+def _digest(model: ModelPlan, picker: PickerSettings) -> str:
     """Return a text that changes with the configuration, so that the picker restarts with it."""
-    return f"prefix-{weights.prefix_cache:g}-kv-{weights.kv_cache_utilization:g}-queue-{weights.queue:g}"
+    return hashlib.sha256(_text(model, picker).encode()).hexdigest()[:12]

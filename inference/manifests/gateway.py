@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inference.blueprint import SERVER_PORT, ModelPlan
+from inference.facts.endpoint_picker import MODEL_HEADER
 from inference.manifests.endpoint_picker import EXT_PROC_PORT, picker_name
 from inference.manifests.objects import Manifest, metadata, object_
 from inference.manifests.servers import endpoint_selector
@@ -60,9 +61,18 @@ def inference_pool(model: ModelPlan) -> Manifest:
     )
 
 
-def route(model: ModelPlan, settings: GatewaySettings) -> Manifest:
-    """Return the HTTPRoute from the gateway to the pool. GKE takes its timeout from the backend policy."""
+def route(model: ModelPlan, settings: GatewaySettings, *, by_name: bool) -> Manifest:
+    """Return the HTTPRoute from the gateway to the pool. GKE takes its timeout from the backend policy.
+
+    Args:
+        model: the model.
+        settings: the gateway.
+        by_name: whether only requests for this model are meant, where several share the gateway.
+    """
     backend = {"group": _POOL_API, "kind": "InferencePool", "name": model.name}
+    match: Manifest = {"path": {"type": "PathPrefix", "value": "/"}}
+    if by_name:
+        match["headers"] = [{"type": "Exact", "name": MODEL_HEADER, "value": model.settings.model}]
     return object_(
         "gateway.networking.k8s.io/v1",
         "HTTPRoute",
@@ -78,7 +88,7 @@ def route(model: ModelPlan, settings: GatewaySettings) -> Manifest:
             ],
             "hostnames": [settings.hostname],
             "rules": [
-                {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [backend]},
+                {"matches": [match], "backendRefs": [backend]},
             ],
         },
     )

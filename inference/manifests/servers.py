@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference.blueprint import SERVER_PORT, ModelPlan
+from inference.blueprint import MODEL_LABEL, SERVER_PORT, ModelPlan
 from inference.facts import gke
 from inference.manifests.objects import Manifest, metadata, object_
 from inference.manifests.vllm import pod_template
@@ -26,7 +26,7 @@ def deployment(model: ModelPlan) -> Manifest:
     return object_(
         "apps/v1",
         "Deployment",
-        metadata(model.name, labels=model.labels),
+        metadata(model.workload, labels=model.labels),
         spec={
             "replicas": model.settings.replicas,
             "selector": {"matchLabels": model.selector},
@@ -41,12 +41,16 @@ def leader_worker_set(model: ModelPlan) -> Manifest:
     """Return the LeaderWorkerSet of a model whose replica spans several nodes.
 
     A group is restarted as a whole: a rank that comes back alone finds no communicator to join. Workers are created
-    with the leader, whose readiness needs them.
+    with the leader, whose readiness needs them. Data-parallel ranks are alike, so one template serves all pods.
     """
+    if model.led:
+        templates = {"leaderTemplate": pod_template(model, "leader"), "workerTemplate": pod_template(model, "worker")}
+    else:
+        templates = {"workerTemplate": pod_template(model, "rank")}
     return object_(
         gke.LWS_API,
         "LeaderWorkerSet",
-        metadata(model.name, labels=model.labels),
+        metadata(model.workload, labels=model.labels),
         spec={
             "replicas": model.settings.replicas,
             "startupPolicy": "LeaderCreated",
@@ -57,22 +61,26 @@ def leader_worker_set(model: ModelPlan) -> Manifest:
             "leaderWorkerTemplate": {
                 "size": model.group_size,
                 "restartPolicy": "RecreateGroupOnPodRestart",
-                "leaderTemplate": pod_template(model, "leader"),
-                "workerTemplate": pod_template(model, "worker"),
+                **templates,
             },
         },
     )
 
 
-def endpoint_selector(model: ModelPlan) -> dict[str, str]:
-    """Return labels of the pods that answer requests: the leaders, where there are workers."""
-    leaders = {gke.LWS_NAME_LABEL: model.name, gke.LWS_WORKER_INDEX_LABEL: "0"} if model.multi_node else {}
+def _answering(model: ModelPlan) -> dict[str, str]:
+    """Return labels of the pods of a workload that answer requests: the leaders, where there are workers."""
+    leaders = {gke.LWS_NAME_LABEL: model.workload, gke.LWS_WORKER_INDEX_LABEL: "0"} if model.led else {}
     return {**model.selector, **leaders}
+
+
+def endpoint_selector(model: ModelPlan) -> dict[str, str]:
+    """Return labels of the pods that the picker chooses among: of both roles, where there are two."""
+    return {MODEL_LABEL: model.name} if model.role else _answering(model)
 
 
 def service_name(model: ModelPlan) -> str:
     """Return the Service's name; a LeaderWorkerSet makes a headless Service of its own name."""
-    return f"{model.name}-leader" if model.multi_node else f"{model.name}-server"
+    return f"{model.name}-leader" if model.led else f"{model.name}-server"
 
 
 def service(model: ModelPlan) -> Manifest:
@@ -86,7 +94,7 @@ def service(model: ModelPlan) -> Manifest:
         metadata(service_name(model), labels=model.labels, annotations={"pulumi.com/skipAwait": "true"}),
         spec={
             "type": "ClusterIP",
-            "selector": endpoint_selector(model),
+            "selector": _answering(model),
             "ports": [{"name": "http", "port": SERVER_PORT, "targetPort": "http", "protocol": "TCP"}],
         },
     )
@@ -102,9 +110,9 @@ def pod_monitoring(model: ModelPlan) -> Manifest:
     return object_(
         "monitoring.googleapis.com/v1",
         "PodMonitoring",
-        metadata(model.name, labels=model.labels),
+        metadata(model.workload, labels=model.labels),
         spec={
-            "selector": {"matchLabels": endpoint_selector(model)},
-            "endpoints": [{"port": "http", "path": "/metrics", "interval": "15s"}],
+            "selector": {"matchLabels": _answering(model)},
+            "endpoints": [{"port": model.engine_port_name, "path": "/metrics", "interval": "15s"}],
         },
     )

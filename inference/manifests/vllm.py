@@ -1,7 +1,8 @@
 """The vLLM server: its command line, its container and the pod around it.
 
 One node runs ``vllm serve`` as it is. Over several nodes every pod runs the same command with its own rank, without
-Ray: rank 0 answers requests, the others run headless. The shell around it only prepares the environment.
+Ray. Of a pipeline rank 0 answers requests and the others run headless; data-parallel ranks answer on every node. The
+shell around it only prepares the environment.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from inference.blueprint import (
     TpuPoolPlan,
     hub_token_secret,
 )
-from inference.facts import gke
+from inference.facts import gke, vllm
+from inference.manifests import disaggregation
 from inference.manifests.objects import Manifest
 from inference.settings.models import BucketWeights, HubWeights
 from inference.startup import PROBE_PERIOD
@@ -45,15 +47,16 @@ def arguments(model: ModelPlan, role: str) -> list[str]:
 
     Args:
         model: the model.
-        role: ``single``, ``leader`` or ``worker``.
+        role: ``single``; ``leader`` or ``worker`` of a pipeline; ``rank`` of data-parallel pods.
     """
     settings = model.settings
     words = [model.weights_path, "--served-model-name", settings.model]
-    words += ["--port", str(SERVER_PORT)] if role != "worker" else []
+    words += ["--port", str(model.engine_port)] if role != "worker" else []
     words += ["--tensor-parallel-size", str(model.split.tensor)]
     if model.split.pipeline > 1:
         words += ["--pipeline-parallel-size", str(model.split.pipeline)]
-    if role != "single":
+    words += _data_parallel(model, role)
+    if role in {"leader", "worker"}:
         words += [
             "--distributed-executor-backend",
             "mp",
@@ -74,7 +77,30 @@ def arguments(model: ModelPlan, role: str) -> list[str]:
     if settings.kv_cache_dtype != "auto":
         words += ["--kv-cache-dtype", settings.kv_cache_dtype]
     words += ["--shutdown-timeout", str(_shutdown_seconds(model))] if role != "worker" else []
+    words += disaggregation.arguments(model)
+    if model.cache_events:
+        words += ["--kv-events-config", json.dumps(_cache_events(model))]
     return [*words, *_extra(model)]
+
+
+def _data_parallel(model: ModelPlan, role: str) -> Iterable[str]:
+    if model.split.data == 1:
+        return
+    yield from ("--data-parallel-size", str(model.split.data))
+    if role == "rank":
+        first = f"$(({gke.LWS_WORKER_INDEX_ENV} * {model.ranks_per_pod}))"
+        yield from ("--data-parallel-size-local", str(model.ranks_per_pod), "--data-parallel-start-rank", first)
+        yield from ("--data-parallel-address", f"$({gke.LWS_LEADER_ENV})", "--data-parallel-hybrid-lb")
+    if "--enable-expert-parallel" not in model.settings.extra_args:
+        yield "--enable-expert-parallel"
+    yield from ("--all2all-backend", vllm.ALL2ALL_BACKEND)
+
+
+def _cache_events(model: ModelPlan) -> Manifest:
+    """Return where the engine says what its cache holds: the picker connects to each pod, and knows it by address."""
+    topic = f"kv@$(POD_IP):{SERVER_PORT}@{model.settings.model}"
+    endpoint = f"tcp://*:{vllm.KV_EVENTS_PORT}"
+    return {"enable_kv_cache_events": True, "publisher": "zmq", "endpoint": endpoint, "topic": topic}
 
 
 def _extra(model: ModelPlan) -> Iterable[str]:
@@ -93,16 +119,14 @@ def _shutdown_seconds(model: ModelPlan) -> int:
 
 def _command(model: ModelPlan, role: str) -> Manifest:
     words = arguments(model, role)
-    if not model.rdma:
+    if not model.collective and role != "rank":
         return {"command": ["vllm", "serve"], "args": words}
-    line = " ".join(word if word.startswith("$(") else shlex.quote(word) for word in words)
-    script = (
-        "set -eo pipefail\n"
-        f"until [ -e {gke.NCCL_ENV_SCRIPT} ]; do sleep 5; done\n"
-        f"source {gke.NCCL_ENV_SCRIPT}\n"
-        f"exec vllm serve {line}\n"
-    )
-    return {"command": ["/bin/bash", "-c"], "args": [script]}
+    lines = ["set -eo pipefail"]
+    if model.collective:
+        lines += [f"until [ -e {gke.NCCL_ENV_SCRIPT} ]; do sleep 5; done", f"source {gke.NCCL_ENV_SCRIPT}"]
+    quoted = (word if word.startswith("$(") else shlex.quote(word) for word in words)
+    lines.append(f"exec vllm serve {' '.join(quoted)}")
+    return {"command": ["/bin/bash", "-c"], "args": ["\n".join(lines) + "\n"]}
 
 
 def _environment(model: ModelPlan, role: str) -> list[Manifest]:
@@ -112,8 +136,14 @@ def _environment(model: ModelPlan, role: str) -> list[Manifest]:
         entries.append({"name": "TRITON_LIBCUDA_PATH", "value": gke.DRIVER_LIBRARY_PATH})
     entries.append({"name": "VLLM_ENGINE_READY_TIMEOUT_S", "value": str(model.startup.budget_seconds)})
     if role != "single":
-        entries.append({"name": "VLLM_HOST_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}})
-        entries.append({"name": "GLOO_SOCKET_IFNAME", "value": "eth0"})
+        entries += [pod_address("VLLM_HOST_IP"), {"name": "GLOO_SOCKET_IFNAME", "value": "eth0"}]
+    elif isinstance(model.pool, GpuPoolPlan) and model.pool.gib and model.per_pod > 1:
+        entries += [{"name": name, "value": "none"} for name in vllm.NCCL_PLUGINS_OFF_ENV]
+    if model.role:
+        entries.append(pod_address(vllm.NIXL_SIDE_CHANNEL_HOST_ENV))
+        entries += [{"name": name, "value": value} for name, value in [vllm.UCX_ROCE_ENV] if model.rdma]
+    if model.cache_events:
+        entries.append(pod_address("POD_IP"))
     if model.authenticated and role != "worker":
         entries.append(_from_secret("VLLM_API_KEY", API_KEY_SECRET, "api-key"))
     weights = model.settings.weights
@@ -125,12 +155,17 @@ def _environment(model: ModelPlan, role: str) -> list[Manifest]:
     return entries
 
 
+def pod_address(name: str) -> Manifest:
+    """Return a variable with the address of the pod."""
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+
+
 def _from_secret(name: str, secret: str, key: str) -> Manifest:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
-def _probes() -> Manifest:
-    probe = {"httpGet": {"path": "/health", "port": "http"}, "timeoutSeconds": 5}
+def _probes(port: str) -> Manifest:
+    probe = {"httpGet": {"path": "/health", "port": port}, "timeoutSeconds": 5}
     return {
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**probe, "periodSeconds": PROBE_PERIOD, "failureThreshold": 6},
@@ -157,16 +192,23 @@ def container(model: ModelPlan, role: str) -> Manifest:
     }
     if role != "worker":
         threshold = model.startup.failure_threshold
-        made |= _probes()
+        made |= _probes(model.engine_port_name)
         made["startupProbe"] = {
             **{k: v for k, v in made["livenessProbe"].items() if k != "failureThreshold"},
             "periodSeconds": PROBE_PERIOD,
             "failureThreshold": threshold,
         }
-        made["ports"] = [{"name": "http", "containerPort": SERVER_PORT, "protocol": "TCP"}]
+        made["ports"] = _ports(model)
         wait = 5 if model.pool.capacity.type == "spot" else PRE_STOP_SECONDS
         made["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(wait)]}}}
     return made
+
+
+def _ports(model: ModelPlan) -> list[Manifest]:
+    ports = {model.engine_port_name: model.engine_port}
+    ports |= {"nixl": vllm.NIXL_SIDE_CHANNEL_PORT} if model.role else {}
+    ports |= {"kv-events": vllm.KV_EVENTS_PORT} if model.cache_events else {}
+    return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()]
 
 
 def _security(model: ModelPlan) -> Manifest:
@@ -181,7 +223,7 @@ def _claims_devices(model: ModelPlan) -> bool:
 
 def _mounts(model: ModelPlan) -> list[Manifest]:
     mounts: list[Manifest] = [{"name": "shm", "mountPath": "/dev/shm"}, {"name": "cache", "mountPath": _CACHE}]  # noqa: S108
-    if model.rdma:
+    if model.collective:
         mounts.append({"name": "gib", "mountPath": gke.CONTAINER_GIB, "readOnly": True})
     if isinstance(model.settings.weights, BucketWeights):
         mounts.append({"name": "weights", "mountPath": "/weights", "readOnly": True})
@@ -193,7 +235,7 @@ def _volumes(model: ModelPlan) -> list[Manifest]:
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{model.shm_gib}Gi"}},
         {"name": "cache", "emptyDir": {}},
     ]
-    if model.rdma:
+    if model.collective:
         volumes.append({"name": "gib", "hostPath": {"path": gke.HOST_GIB, "type": "Directory"}})
     weights = model.settings.weights
     if isinstance(weights, BucketWeights):
@@ -249,7 +291,7 @@ def _placement(model: ModelPlan) -> Manifest:
 
 
 def pod_template(model: ModelPlan, role: str) -> Manifest:
-    """Return the pod template of one role: ``single``, ``leader`` or ``worker``."""
+    """Return the pod template of one role: ``single``, ``leader``, ``worker`` or ``rank``."""
     spot = model.pool.capacity.type == "spot"
     spec: Manifest = {
         "serviceAccountName": model.service_account,
@@ -259,9 +301,11 @@ def pod_template(model: ModelPlan, role: str) -> Manifest:
         "containers": [container(model, role)],
         "volumes": _volumes(model),
     }
+    if model.role == "decode":
+        spec["initContainers"] = [disaggregation.sidecar(model)]
     if _claims_devices(model):
         spec["resourceClaims"] = [{"name": "rdma", "resourceClaimTemplateName": f"{model.pool.name}-rdma"}]
-    labels = model.labels if role == "single" else {**model.labels, "gke-inference/role": role}
+    labels = {**model.labels, "gke-inference/role": role} if role in {"leader", "worker"} else model.labels
     made: Manifest = {"metadata": {"labels": labels}, "spec": spec}
     if annotations := _annotations(model):
         made["metadata"]["annotations"] = annotations

@@ -65,7 +65,7 @@ def ranges_are_disjoint(stack: Stack) -> Iterator[About]:
             where = "in the same VPC" if one.vpc is not None and one.vpc == other.vpc else "in another VPC"
             yield About(
                 one.resource,
-                f"{one.label} has the range {one.block}, which overlaps {other.block} of {_inner(other.label)} "
+                f"{one.label} uses {one.block}, which overlaps {other.block} of {_inner(other.label)} "
                 f"{where}; the range is refused, or answers take the wrong way later. Choose a range of its own.",
             )
 
@@ -104,7 +104,7 @@ def _ranges_of(cluster: Cluster, vpcs: Vpcs) -> Iterator[_Range]:
     for kind, text in named.items():
         for block in ranges([text]) if text and "/" in text else ():
             if block != _SHARED_SERVICES:
-                yield _Range(block, home, cluster.resource, f"The range for the {kind} of {_inner(str(cluster))}", kind)
+                yield _Range(block, home, cluster.resource, f"The {kind} range of {_inner(str(cluster))}", kind)
 
 
 def _overlaps(members: list[_Range]) -> Iterator[tuple[_Range, _Range]]:

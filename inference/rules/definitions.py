@@ -37,6 +37,7 @@ _KSERVE_CHART = "kserve-llmisvc-resources"
     source="https://github.com/pulumi/pulumi-kubernetes/issues/1164",
     severity=Severity.HIGH,
     covers=("PK8S-001",),
+    needs_program=True,
 )
 def definition_before_object(stack: Stack) -> Iterator[About]:
     found = installed(stack)
@@ -170,6 +171,7 @@ def _pool_definitions(stack: Stack, found: Installed) -> Iterator[tuple[Resource
     level=Level.ADVISORY,
     covers=("GW-009",),
     on=CustomResourceDefinition,
+    needs_program=True,
 )
 def definition_outlives_program(definition: CustomResourceDefinition) -> Iterator[str]:
     options = definition.resource.options

@@ -110,6 +110,7 @@ def class_takes_pools(stack: Stack) -> Iterator[About]:
     source=_DEPLOYING,
     severity=Severity.MEDIUM,
     covers=("GW-027",),
+    needs_program=True,
 )
 def prerequisites_first(stack: Stack) -> Iterator[About]:
     for gateway in stack.each(Gateway):

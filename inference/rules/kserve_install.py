@@ -42,6 +42,7 @@ _INSTALL = "https://github.com/kserve/kserve/issues/4977"
     source="https://github.com/kserve/kserve/issues/3102",
     severity=Severity.HIGH,
     covers=("KS-001",),
+    needs_program=True,
 )
 def controllers_first(stack: Stack) -> Iterator[About]:
     found = installed(stack)

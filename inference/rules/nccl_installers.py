@@ -8,6 +8,7 @@ The version of the plugin must suit the NCCL inside the image of the server, or 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -20,6 +21,7 @@ from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import NodePool, Taint
 from inference.rules.views.engines import image_name
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.hosting import cluster_of
 from inference.rules.views.nccl import (
     Installation,
     NcclInstaller,
@@ -227,7 +229,9 @@ _CUDA_12 = re.compile(r"cu12\d")
     severity=Severity.HIGH,
 )
 def plugin_goes_with_server(stack: Stack) -> Iterator[About]:
-    nodes = [(i.plugin.name, tag_of(i.container.image), i) for i in stack.each(NcclInstaller)]
+    nodes: dict[int, list[NcclInstaller]] = defaultdict(list)
+    for installer in stack.each(NcclInstaller):
+        nodes[id(cluster_of(stack, installer.resource))].append(installer)
     fleet = stack.view(Fleet)
     for server in stack.each(ModelServer):
         if server.engine != "vllm" or server.image_version is None:
@@ -238,14 +242,15 @@ def plugin_goes_with_server(stack: Stack) -> Iterator[About]:
             if (plugin := plugin_of(container)) is not None and not container.sidecar:
                 for why in _mismatch(server, plugin.name, tag_of(container.image)):
                     yield About(resource, _about_versions(server, container.image, "", why))
-        if not nodes or not any(_mounts_plugin(pod, place) for place in (HOST_GIB, "/home/kubernetes/bin/nvidia")):
+        here = nodes.get(id(cluster_of(stack, resource)), ()) if nodes else ()
+        if not here or not any(_mounts_plugin(pod, place) for place in (HOST_GIB, "/home/kubernetes/bin/nvidia")):
             continue
         placement = next((p for p in resource.view(Placement.of) if p.pod is pod), None)
         scope = fleet.around(placement) if placement is not None else None
         gpus = {site.pool.gpu_type for site in scope.candidates(placement)} if scope and placement else set()
-        for name, tag, installer in nodes:
+        for installer in here:
             if gpus and gpus <= (installer.accelerators or installer.plugin.accelerators):
-                for why in _mismatch(server, name, tag):
+                for why in _mismatch(server, installer.plugin.name, tag_of(installer.container.image)):
                     where = f" on its nodes ({installer})"
                     yield About(resource, _about_versions(server, installer.container.image, where, why))
 

@@ -8,6 +8,7 @@ what shows is a pod that stays Pending, or one that got an ordinary interface wh
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from inference.facts.gke import DEVICE_MODES
@@ -178,37 +179,38 @@ def _rdma_by_name(parameters: ParameterSet) -> bool:
     covers=("RDMA-017",),
 )
 def network_has_parameters(stack: Stack) -> Iterator[About]:
-    sets: dict[str, list[ParameterSet]] = {}
+    sets: dict[str | None, dict[str, ParameterSet]] = defaultdict(dict)
     for parameters in stack.each(ParameterSet):
-        sets.setdefault(parameters.name or "", []).append(parameters)
+        sets[_provider(parameters.resource)].setdefault(parameters.name or "", parameters)
+    everywhere = {name: found for of_provider in sets.values() for name, found in of_provider.items()}
     open_names = stack.unnamed(_PARAMETERS, NETWORKING_GROUP)
     users: dict[int, PodNetwork] = {}
     for network in stack.each(PodNetwork):
-        if network.name == "default" or network.parameters is None:
+        urn, asked = _provider(network.resource), network.parameters
+        if network.name == "default" or asked is None:
             continue
-        own = [p for p in sets.get(network.parameters, ()) if neighbors(p.resource, network.resource)]
-        if not own:
-            if sets and not open_names and any(_nearby(found, network.resource) for found in sets.values()):
+        own = everywhere.get(asked) if urn is None else sets[urn].get(asked) or sets[None].get(asked)
+        if own is None:
+            here = everywhere if urn is None else {**sets[None], **sets[urn]}
+            if here and not open_names:
                 yield About(
                     network.resource,
-                    f'{network} names the parameters "{network.parameters}", and no {_PARAMETERS} has that name; the '
-                    "network is never ready, and pods that ask for it stay Pending. Declared are: "
-                    f"{', '.join(sorted(name for name in sets if name)[:12])}.",
+                    f'{network} names the parameters "{asked}", and no {_PARAMETERS} has that name; the network is '
+                    f"never ready, and pods that ask for it stay Pending. Declared are: {', '.join(sorted(here)[:12])}.",
                 )
             continue
-        parameters = own[0]
-        other = users.setdefault(id(parameters), network)
+        other = users.setdefault(id(own), network)
         if other is not network and neighbors(other.resource, network.resource):
             yield About(
                 network.resource,
-                f'{network} names the parameters "{network.parameters}" like {other}; a set serves one network, and '
+                f'{network} names the parameters "{asked}" like {other}; a set serves one network, and '
                 "the second is never ready. Declare a set of its own with another subnet.",
             )
-        yield from _type_mismatch(network, parameters)
+        yield from _type_mismatch(network, own)
 
 
-def _nearby(sets: list[ParameterSet], resource: Resource) -> bool:
-    return any(neighbors(parameters.resource, resource) for parameters in sets)
+def _provider(resource: Resource) -> str | None:
+    return resource.provider.urn if resource.provider is not None else None
 
 
 def _type_mismatch(network: PodNetwork, parameters: ParameterSet) -> Iterator[About]:

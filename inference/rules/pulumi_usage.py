@@ -35,6 +35,7 @@ _LONG_WAIT = 1200
     severity=Severity.HIGH,
     covers=("PK8S-006",),
     on=Managed,
+    needs_program=True,
 )
 def provider_explicit(managed: Managed) -> Iterator[str]:
     if managed.provider.default:
@@ -54,6 +55,7 @@ def provider_explicit(managed: Managed) -> Iterator[str]:
     severity=Severity.HIGH,
     covers=("PK8S-006",),
     on=KubernetesProvider,
+    needs_program=True,
 )
 def provider_names_cluster(provider: KubernetesProvider) -> Iterator[str]:
     if provider.renders:
@@ -76,6 +78,7 @@ def provider_names_cluster(provider: KubernetesProvider) -> Iterator[str]:
     severity=Severity.HIGH,
     covers=("PK8S-007",),
     on=KubernetesProvider,
+    needs_program=True,
 )
 def provider_keeps_identity(provider: KubernetesProvider) -> Iterator[str]:
     props = provider.props
@@ -102,6 +105,7 @@ def provider_keeps_identity(provider: KubernetesProvider) -> Iterator[str]:
     source="https://github.com/pulumi/pulumi-kubernetes/issues/248",
     severity=Severity.MEDIUM,
     covers=("PK8S-005",),
+    needs_program=True,
 )
 def service_awaits_slow_pods(stack: Stack) -> Iterator[About]:
     for service in stack.each(Service):
@@ -168,6 +172,7 @@ def replicas_have_one_owner(stack: Stack) -> Iterator[About]:
     source="https://www.pulumi.com/docs/concepts/resources/names/#autonaming",
     severity=Severity.HIGH,
     covers=("PK8S-011",),
+    needs_program=True,
 )
 def names_referred_to_are_given(stack: Stack) -> Iterator[About]:
     autonamed = stack.view(_autonamed)

@@ -9,7 +9,7 @@ from pydantic import Field
 from inference.settings.secrets import SecretSource
 from inference.settings.vocabulary import BucketName, DnsLabel, Section
 
-__all__ = ["BucketWeights", "HubWeights", "ModelSettings", "Parallelism", "PrefillSettings", "Weights"]
+__all__ = ["BucketWeights", "HubWeights", "ModelSettings", "Parallelism", "PrefillSettings", "VllmModel", "Weights"]
 
 
 class Parallelism(Section):
@@ -65,8 +65,8 @@ class PrefillSettings(Section):
     """Shorter prompts are read where they are answered; what is cached there already does not count."""
 
 
-class ModelSettings(Section):
-    """One model behind one OpenAI-compatible endpoint, served by vLLM."""
+class VllmModel(Section):
+    """What vLLM serves and how, whoever makes its pods."""
 
     model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", examples=["Qwen/Qwen2.5-1.5B-Instruct"])]
     """Hugging Face id; also the name that clients ask for."""
@@ -78,8 +78,6 @@ class ModelSettings(Section):
     """Accelerators of each pod. Follows from the parallel sizes; stated, it is checked against them."""
     parallelism: Parallelism = Parallelism()
     """How one replica is split over accelerators and nodes."""
-    prefill: PrefillSettings | None = None
-    """Separate servers for reading prompts (prefill/decode disaggregation); its picker pairs them, so it needs a gateway."""
     context_length: Annotated[int, Field(ge=256, le=10_485_760)]
     """Longest prompt and answer together, tokens (``--max-model-len``)."""
     max_concurrent_sequences: Annotated[int | None, Field(ge=1, le=8192)] = None
@@ -98,3 +96,12 @@ class ModelSettings(Section):
         default={}, examples=[{"--enable-prefix-caching": True}]
     )
     """More options of ``vllm serve``; true for an option without a value."""
+
+
+class ModelSettings(VllmModel):
+    """One model behind one OpenAI-compatible endpoint, served by vLLM."""
+
+    engine: Literal["vllm"] = "vllm"
+    """Tag of this engine; it may be left out."""
+    prefill: PrefillSettings | None = None
+    """Separate servers for reading prompts (prefill/decode disaggregation); the gateway's picker pairs the two."""

@@ -106,7 +106,7 @@ class GpuPoolSettings(Section):
     driver: Literal["LATEST", "DEFAULT"] = "LATEST"
     """GPU driver that GKE installs; current vLLM images need LATEST."""
     boot_disk_gb: Annotated[int, Field(ge=50, le=2000)] = 100
-    """Boot disk per node, GB; image layers live here unless the machine has local SSDs."""
+    """Boot disk per node, GB; image layers and downloaded weights live here unless the machine has local SSDs."""
 
 
 class TpuPoolSettings(Section):
@@ -126,6 +126,8 @@ class TpuPoolSettings(Section):
     """Zone of the nodes; left out, the cluster's own where it is zonal."""
     machine_type: Annotated[str | None, Field(examples=["ct6e-standard-4t"])] = None
     """Only where a topology can be built of more than one machine type."""
+    boot_disk_gb: Annotated[int, Field(ge=50, le=2000)] = 100
+    """Boot disk per node, GB; image layers and downloaded weights live here."""
 
 
 AcceleratorPool = Annotated[GpuPoolSettings | TpuPoolSettings, Field(discriminator="kind")]

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from inference.settings.cluster import ClusterSettings
 from inference.settings.gateway import GatewaySettings
-from inference.settings.models import ModelSettings
 from inference.settings.pools import AcceleratorPool
+from inference.settings.served import ServedModel
 from inference.settings.vocabulary import DnsLabel, Section
 
 __all__ = ["NAMESPACE", "SECTIONS", "StackSettings"]
@@ -23,7 +23,7 @@ class StackSettings(Section):
     """The cluster."""
     pools: dict[DnsLabel, AcceleratorPool] = Field(default={})
     """Accelerator pools by name."""
-    models: dict[DnsLabel, ModelSettings] = Field(default={})
+    models: dict[DnsLabel, ServedModel] = Field(default={})
     """Models by name."""
     gateway: GatewaySettings | None = None
     """The gateway; left out, the models are reachable inside the cluster only."""

@@ -97,7 +97,8 @@ def sites_of(stack: Stack, pod: PodTemplate) -> tuple[Site, ...]:
     scope = stack.view(Fleet).around(placement)
     if scope is None or not (placement.gpus or placement.tpus):
         return ()
-    sites = scope.candidates(placement)
+    wanted = placement.gpus or placement.tpus
+    sites = tuple(s for s in scope.candidates(placement) if s.units is None or s.units >= wanted)
     pinned = scope.complete or any(_declares(site, placement) for site in sites)
     return sites if pinned else ()
 

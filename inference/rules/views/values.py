@@ -124,14 +124,12 @@ class Props:
         value = self.raw(*path)
         if isinstance(value, bool):
             return None
-        if isinstance(value, int | float):
-            return float(value) if abs(value) < _ABSURD else None
         if isinstance(value, str):
             try:
-                return float(value) if len(value) < 40 and value.strip()[-1:].isdigit() else None
+                value = float(value) if len(value) < 40 and value.strip()[-1:].isdigit() else None
             except ValueError:
                 return None
-        return None
+        return float(value) if isinstance(value, int | float) and abs(value) < _ABSURD else None
 
     def integer(self, *path: Path) -> int | None:
         """Return a whole number; the engine sends integers as floats."""

@@ -27,11 +27,11 @@ from tests.inference.rules.cases import (
 )
 from tests.inference.rules.gateway_cases import gateway, pool, release, route, service
 
-TOKEN = "pulumi:providers:kubernetes"
+PROVIDER = "pulumi:providers:kubernetes"
 
 
 def by(name: str) -> Provider:
-    return Provider(TOKEN, name, f"urn:pulumi:case::rules::{TOKEN}::{name}", Props({}))
+    return Provider(PROVIDER, name, f"urn:pulumi:case::rules::{PROVIDER}::{name}", Props({}))
 
 
 class TestProvider:
@@ -63,10 +63,10 @@ class TestProvider:
         ],
     )
     def test_an_explicit_provider_names_its_cluster(self, props: dict[str, Any], count: int) -> None:
-        assert len(findings(provider_names_cluster, resource(TOKEN, "gke", props))) == count
+        assert len(findings(provider_names_cluster, resource(PROVIDER, "gke", props))) == count
 
     def test_the_engines_own_providers_are_not_judged_as_explicit(self) -> None:
-        assert findings(provider_names_cluster, resource(TOKEN, "default_4_34_2", {})) == []
+        assert findings(provider_names_cluster, resource(PROVIDER, "default_4_34_2", {})) == []
 
 
 class TestIdentity:
@@ -76,9 +76,9 @@ class TestIdentity:
     @pytest.mark.parametrize("kubeconfig", [UNKNOWN, Secret(UNKNOWN), "apiVersion: v1"])
     def test_a_derived_kubeconfig_without_identifier_is_found(self, kubeconfig: object) -> None:
         edges = {"kubeconfig": [cluster()]}
-        made = resource(TOKEN, "gke", {"kubeconfig": kubeconfig}, property_dependencies=edges)
+        made = resource(PROVIDER, "gke", {"kubeconfig": kubeconfig}, property_dependencies=edges)
         named = resource(
-            TOKEN, "gke", {"kubeconfig": kubeconfig, "clusterIdentifier": UNKNOWN}, property_dependencies=edges
+            PROVIDER, "gke", {"kubeconfig": kubeconfig, "clusterIdentifier": UNKNOWN}, property_dependencies=edges
         )
 
         assert len(findings(provider_keeps_identity, made)) == 1
@@ -87,13 +87,13 @@ class TestIdentity:
     def test_a_kubeconfig_that_does_not_change_is_silent(self) -> None:
         plugin = {"exec": {"command": "gke-gcloud-auth-plugin"}}
         for props in ({"kubeconfig": "~/.kube/config"}, {"context": "gke"}, {"kubeconfig": self.config(plugin)}):
-            assert findings(provider_keeps_identity, resource(TOKEN, "gke", props)) == []
+            assert findings(provider_keeps_identity, resource(PROVIDER, "gke", props)) == []
 
     def test_a_token_in_the_kubeconfig_is_found_in_json_and_yaml(self) -> None:
         text = "apiVersion: v1\nusers:\n- name: gke\n  user:\n    token: ya29.abc\n"
         for kubeconfig in (self.config({"token": "ya29.abc"}), text, Secret(text)):
             props = {"kubeconfig": kubeconfig, "clusterIdentifier": "gke"}
-            assert len(findings(provider_keeps_identity, resource(TOKEN, "gke", props))) == 1
+            assert len(findings(provider_keeps_identity, resource(PROVIDER, "gke", props))) == 1
 
 
 class TestService:

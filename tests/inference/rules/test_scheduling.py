@@ -361,7 +361,7 @@ def test_whole_devices_are_silent(requests: object, limits: object) -> None:
         ({"cpu": "12"}, "12 CPUs"),
         ({"cpu": 11.99}, "CPUs"),
         ({"memory": "48Gi"}, "48.0 GiB"),
-        ({"memory": "46000M"}, "GiB"),
+        ({"memory": "47000M"}, "GiB"),
         ({"memory": 51539607552}, "48.0 GiB"),
     ],
 )

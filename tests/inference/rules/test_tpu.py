@@ -31,7 +31,13 @@ def pool(machine: object, topology: object = None, placement: dict | None = None
         "nodeConfig": {"machineType": machine, "guestAccelerators": None, "diskType": "hyperdisk-balanced"},
         "autoscaling": limits,
     }
-    return node_pool("tpus", changed(base, props))
+    return node_pool(
+        "tpus",
+        {
+            **changed(base, props),
+            **({"autoscaling": None} if "autoscaling" in props and props["autoscaling"] is None else {}),
+        },
+    )
 
 
 def tpus(count: object, limit: object = "same") -> dict:
