@@ -61,7 +61,7 @@ for name, pool in plan.pools.items():
     else:
         pools.append(TpuNodePool(name, TpuNodePoolArgs.of(plan, pool, cluster), options()))
 
-software = install(plan, options(*pools, on=both))
+software = install(plan, options(namespace, *fabrics.values(), *pools, on=both))
 servers: list[pulumi.Resource] = []
 for name, model in plan.models.items():
     identity_args = ModelIdentityArgs(model=model, project=project)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes import apps, core, rbac, resource
+from pulumi_kubernetes import apps, batch, core, rbac, resource
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from inference.manifests.objects import Manifest
@@ -22,6 +22,7 @@ _TYPED: dict[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
     ("apps/v1", "DaemonSet"): apps.v1.DaemonSet,
     ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("batch/v1", "Job"): batch.v1.Job,
     ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
     ("resource.k8s.io/v1", "ResourceClaimTemplate"): resource.v1.ResourceClaimTemplate,

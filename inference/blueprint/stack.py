@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from inference import derivation
 from inference.blueprint.models import ModelPlan, plan_model
 from inference.blueprint.names import API_KEY_SECRET, hub_token_secret
+from inference.blueprint.nim import NimPlan, plan_nim
 from inference.blueprint.pools import GpuPoolPlan, TpuPoolPlan, plan_pool
-from inference.facts import gke
+from inference.facts import gke, nim
 from inference.naming import bounded
 from inference.settings import StackSettings
 from inference.settings.models import BucketWeights, HubWeights
@@ -27,6 +28,9 @@ class Blueprint:
     region: str
     pools: Mapping[str, GpuPoolPlan | TpuPoolPlan]
     models: Mapping[str, ModelPlan]
+    """Models that vLLM serves; they are behind the gateway, where there is one."""
+    nims: Mapping[str, NimPlan]
+    """Models that NVIDIA NIMs serve; they stay inside the cluster."""
 
     @property
     def locked(self) -> bool:
@@ -44,7 +48,14 @@ class Blueprint:
             weights = model.settings.weights
             if isinstance(weights, HubWeights) and weights.token is not None:
                 found[hub_token_secret(name)] = ("token", weights.token)
+        for plan in self.nims.values():
+            found[plan.api_key_secret] = (nim.API_KEY_ENV, plan.settings.ngc_api_key)
         return found
+
+    @property
+    def pull_secrets(self) -> dict[str, SecretSource]:
+        """Kubernetes Secrets that pull images from NGC, by name."""
+        return {plan.pull_secret: plan.settings.ngc_api_key for plan in self.nims.values()}
 
     @property
     def services(self) -> frozenset[str]:
@@ -90,6 +101,11 @@ class Blueprint:
         return any(server.multi_node for server in servers if server is not None)
 
     @property
+    def kserve(self) -> bool:
+        """Whether KServe's controller is needed."""
+        return any(model.settings.engine == "kserve" for model in self.models.values())
+
+    @property
     def buckets(self) -> bool:
         """Whether pods mount Cloud Storage."""
         return any(isinstance(model.settings.weights, BucketWeights) for model in self.models.values())
@@ -109,5 +125,6 @@ def design(settings: StackSettings, stack: str) -> Blueprint:
         cluster_name=cluster.name or bounded(f"inference-{stack}", 40),
         region=derivation.region_of_cluster(cluster),
         pools=pools,
-        models={name: plan_model(settings, name, pools) for name in settings.models},
+        models={name: plan_model(settings, name, pools) for name in derivation.vllm_models(settings)},
+        nims={name: plan_nim(settings, name, pools) for name in derivation.nim_models(settings)},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inference.checks import cluster, disk, gateway, models, pools
+from inference.checks import cluster, disk, gateway, kserve, models, nim, pools
 from inference.problems import Problem
 from inference.settings import StackSettings
 
@@ -22,5 +22,7 @@ def check(settings: StackSettings, missing: frozenset[str] = frozenset()) -> Ite
     yield from cluster.check(settings)
     yield from pools.check(settings, missing)
     yield from models.check(settings, missing)
+    yield from kserve.check(settings)
+    yield from nim.check(settings, missing)
     yield from disk.check(settings)
     yield from gateway.check(settings, missing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inference.derivation import vllm_models
 from inference.facts.models import Model
 from inference.problems import Problem
 from inference.settings import StackSettings
@@ -14,7 +15,7 @@ __all__ = ["check"]
 
 def check(settings: StackSettings, name: str, known: Model | None) -> Iterator[Problem]:
     """Yield what is wrong with a model's separate prefill servers; nothing where it has none."""
-    model = settings.models[name]
+    model = vllm_models(settings)[name]
     prefill, where = model.prefill, f"models.{name}.prefill"
     if prefill is None:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from inference.derivation import machine_of, stages_of
+from inference.derivation import machine_of, stages_of, vllm_models
 from inference.facts.models import find
 from inference.problems import Problem
 from inference.settings import StackSettings
@@ -24,18 +24,19 @@ _SOFTWARE_GB = 40
 
 def check(settings: StackSettings) -> Iterator[Problem]:
     """Yield models whose download would fill the boot disk."""
-    for name, model in settings.models.items():
+    for name, model in vllm_models(settings).items():
         for stage, server in stages_of(model):
             pool, known = settings.pools.get(server.pool), find(server.model)
-            if pool is None or known is None or not isinstance(server.weights, HubWeights) or _scratch_disks(pool):
+            if pool is None or known is None or known.weight_bytes is None or not isinstance(server.weights, HubWeights):
                 continue
-            needed = math.ceil((known.weight_bytes / 1e9 + _SOFTWARE_GB) / (1 - _EVICTION_SHARE) / 10) * 10
-            if pool.boot_disk_gb < needed:
+            size = known.weight_bytes / 1e9
+            needed = math.ceil((size + _SOFTWARE_GB) / (1 - _EVICTION_SHARE) / 10) * 10
+            if pool.boot_disk_gb < needed and not _scratch_disks(pool):
                 yield Problem(
                     f"pools.{server.pool}.bootDiskGb",
                     str(pool.boot_disk_gb),
-                    f"models.{name}{f'.{stage}' if stage else ''} downloads {known.weight_bytes / 1e9:.0f} GB of weights "
-                    "beside its image, and pods are evicted when a tenth of the disk is left",
+                    f"models.{name}{f'.{stage}' if stage else ''} downloads {size:.0f} GB of weights beside its image, "
+                    "and pods are evicted when a tenth of the disk is left",
                     f"Set bootDiskGb to at least {needed}, or read the weights from a bucket.",
                 )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from inference.derivation import vllm_models
 from inference.facts.endpoint_picker import RENDER_REQUESTS
 from inference.facts.machines import allocatable, machine
 from inference.facts.models import find
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.gateway import PickerSettings
-from inference.settings.models import BucketWeights, ModelSettings
+from inference.settings.models import BucketWeights, VllmModel
 
 __all__ = ["check"]
 
@@ -22,21 +23,25 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
     if gateway is None:
         return
     blind = "models" in missing or any(path.startswith("models.") for path in missing)
-    if not settings.models and not blind:
+    if not vllm_models(settings) and not blind:
+        only = "every model is a NIM, which asks nobody for a key and stays inside the cluster"
         yield Problem(
-            "gateway", "there is no model", "it would route to nothing", "Add a model, or remove the gateway."
+            "gateway",
+            only if settings.models else "there is no model",
+            "it would route to nothing",
+            "Add a model, or remove the gateway.",
         )
     yield from _names(settings)
     yield from _node(settings, gateway.picker)
     if gateway.picker.prefix_cache == "precise":
-        for name, model in settings.models.items():
+        for name, model in vllm_models(settings).items():
             yield from _events(model, f"models.{name}")
 
 
 def _names(settings: StackSettings) -> Iterator[Problem]:
     """Yield models that no request can be told apart for: it names the model by its id."""
     by_id: dict[str, list[str]] = defaultdict(list)
-    for name, model in settings.models.items():
+    for name, model in vllm_models(settings).items():
         by_id[model.model].append(name)
     for model_id, names in by_id.items():
         if len(names) > 1:
@@ -70,7 +75,7 @@ def _node(settings: StackSettings, picker: PickerSettings) -> Iterator[Problem]:
             )
 
 
-def _events(model: ModelSettings, where: str) -> Iterator[Problem]:
+def _events(model: VllmModel, where: str) -> Iterator[Problem]:
     """Yield why a picker could not follow the caches of a model."""
     known = find(model.model)
     if isinstance(model.weights, BucketWeights) and known is not None and known.gated:

@@ -9,13 +9,13 @@ from inference.facts.gpus import GPUS
 from inference.facts.models import Model
 from inference.fit import OUTSIDE_RESERVE_GIB, Device, Fit, Split, longest_context
 from inference.problems import Problem
-from inference.settings.models import ModelSettings
+from inference.settings.models import VllmModel
 from inference.settings.pools import AcceleratorPool
 
 __all__ = ["check"]
 
 
-def check(model: ModelSettings, known: Model, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
+def check(model: VllmModel, known: Model, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
     """Yield why the model would not start for want of memory."""
     found = fit_of(model, known, pool)
     if found is None:
@@ -48,7 +48,7 @@ def _sum(found: Fit) -> str:
     )
 
 
-def _remedy(model: ModelSettings, known: Model, pool: AcceleratorPool, found: Fit) -> str:
+def _remedy(model: VllmModel, known: Model, pool: AcceleratorPool, found: Fit) -> str:
     options = []
     if (context := longest_context(found)) >= 1024:
         options.append(f"contextLength {context} or less")
@@ -59,7 +59,7 @@ def _remedy(model: ModelSettings, known: Model, pool: AcceleratorPool, found: Fi
     return f"Use {', or '.join(options)}." if options else "Choose a smaller or quantized model."
 
 
-def _larger_split(model: ModelSettings, known: Model, pool: AcceleratorPool) -> Split | None:
+def _larger_split(model: VllmModel, known: Model, pool: AcceleratorPool) -> Split | None:
     per_node = accelerators_per_node(pool) or 1
     current = split_of(model)
     if current.data > 1:
@@ -75,7 +75,7 @@ def _larger_split(model: ModelSettings, known: Model, pool: AcceleratorPool) -> 
     return None
 
 
-def _larger_gpu(model: ModelSettings, known: Model, pool: AcceleratorPool, found: Fit) -> str | None:
+def _larger_gpu(model: VllmModel, known: Model, pool: AcceleratorPool, found: Fit) -> str | None:
     for gpu in sorted(GPUS.values(), key=lambda gpu: gpu.memory_gib):
         if gpu.memory_gib <= found.device.memory_gib or (known.dtype == "bfloat16" and not gpu.bf16):
             continue

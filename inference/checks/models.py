@@ -14,19 +14,21 @@ from inference.derivation import (
     gpu_of,
     image_version,
     most_nodes,
+    nim_models,
     nodes_per_replica,
     pods_accelerators,
     split_of,
     stages_of,
+    vllm_models,
 )
 from inference.facts.models import Model, find
 from inference.facts.vllm import is_flag
 from inference.problems import Problem
 from inference.settings import StackSettings
-from inference.settings.models import HubWeights, ModelSettings
+from inference.settings.models import HubWeights, VllmModel
 from inference.settings.pools import AcceleratorPool, TpuPoolSettings
 
-__all__ = ["OWNED_FLAGS", "check"]
+__all__ = ["OWNED_FLAGS", "check", "no_pool"]
 
 OWNED_FLAGS = {
     "--model": "model",
@@ -63,7 +65,7 @@ OWNED_FLAGS = {
 
 def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]:
     """Yield what is wrong with the models."""
-    for name, model in settings.models.items():
+    for name, model in vllm_models(settings).items():
         where = f"models.{name}"
         known = find(model.model)
         yield from _image(model, where)
@@ -77,14 +79,14 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
 
 
 def _stage(
-    settings: StackSettings, model: ModelSettings, known: Model | None, where: str, missing: frozenset[str]
+    settings: StackSettings, model: VllmModel, known: Model | None, where: str, missing: frozenset[str]
 ) -> Iterator[Problem]:
     if known is not None:
         yield from _architecture(model, known, where)
     pool = settings.pools.get(model.pool)
     if pool is None:
         if f"pools.{model.pool}" not in missing and "pools" not in missing:
-            yield _no_pool(settings, model, where)
+            yield no_pool(settings, model.pool, where)
         return
     yield from _placement(model, pool, where)
     yield from _numbers(model, known, pool, where)
@@ -92,12 +94,13 @@ def _stage(
         yield from check_memory(model, known, pool, where)
 
 
-def _no_pool(settings: StackSettings, model: ModelSettings, where: str) -> Problem:
+def no_pool(settings: StackSettings, pool: str, where: str) -> Problem:
+    """Return that a model names a pool which is not there."""
     names = ", ".join(settings.pools) or "there is none yet"
-    return Problem(f"{where}.pool", f'"{model.pool}"', "no pool has this name", f"Use one of the pools: {names}.")
+    return Problem(f"{where}.pool", f'"{pool}"', "no pool has this name", f"Use one of the pools: {names}.")
 
 
-def _placement(model: ModelSettings, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
+def _placement(model: VllmModel, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
     per_node = accelerators_per_node(pool)
     split = split_of(model)
     per_pod = pods_accelerators(model, pool)
@@ -154,13 +157,16 @@ def _placement(model: ModelSettings, pool: AcceleratorPool, where: str) -> Itera
 
 def _capacity(settings: StackSettings) -> Iterator[Problem]:
     wanted: dict[str, dict[str, int]] = defaultdict(dict)
-    stages = [(name, *stage) for name, model in settings.models.items() for stage in stages_of(model)]
+    stages = [(name, *stage) for name, model in vllm_models(settings).items() for stage in stages_of(model)]
     for name, part, model in stages:
         pool = settings.pools.get(model.pool)
         per_pod = pods_accelerators(model, pool) if pool else None
         if pool is not None and per_pod:
             needed = model.replicas * nodes_per_replica(model, pool) * per_pod
             wanted[model.pool][f"{name}.{part}" if part else name] = needed
+    for name, nim in nim_models(settings).items():
+        if nim.pool in settings.pools:
+            wanted[nim.pool][name] = nim.replicas * nim.gpus
     for pool_name, models in wanted.items():
         pool = settings.pools[pool_name]
         per_node = accelerators_per_node(pool) or 0
@@ -174,7 +180,7 @@ def _capacity(settings: StackSettings) -> Iterator[Problem]:
             )
 
 
-def _numbers(model: ModelSettings, known: Model | None, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
+def _numbers(model: VllmModel, known: Model | None, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
     gpu = gpu_of(pool)
     if gpu is None:
         return
@@ -198,7 +204,7 @@ def _numbers(model: ModelSettings, known: Model | None, pool: AcceleratorPool, w
         )
 
 
-def _architecture(model: ModelSettings, known: Model, where: str) -> Iterator[Problem]:
+def _architecture(model: VllmModel, known: Model, where: str) -> Iterator[Problem]:
     split = split_of(model)
     if known.heads and known.heads % split.tensor:
         choices = [n for n in (1, 2, 4, 8, 16, 32) if known.heads % n == 0]
@@ -224,7 +230,7 @@ def _architecture(model: ModelSettings, known: Model, where: str) -> Iterator[Pr
         )
 
 
-def _terms(model: ModelSettings, known: Model, where: str) -> Iterator[Problem]:
+def _terms(model: VllmModel, known: Model, where: str) -> Iterator[Problem]:
     longest = known.max_position_embeddings
     if longest and model.context_length > longest:
         yield Problem(
@@ -242,7 +248,7 @@ def _terms(model: ModelSettings, known: Model, where: str) -> Iterator[Problem]:
         )
 
 
-def _image(model: ModelSettings, where: str) -> Iterator[Problem]:
+def _image(model: VllmModel, where: str) -> Iterator[Problem]:
     if model.image is None:
         return
     _, tag, digest = image_version(model.image)
@@ -255,7 +261,7 @@ def _image(model: ModelSettings, where: str) -> Iterator[Problem]:
         )
 
 
-def _arguments(model: ModelSettings, where: str) -> Iterator[Problem]:
+def _arguments(model: VllmModel, where: str) -> Iterator[Problem]:
     for flag in model.extra_args:
         if flag in OWNED_FLAGS:
             yield Problem(

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from inference.derivation import attachment_of, fabric_of, machine_of, region_of_cluster, zone_of
-from inference.facts.gke import MAX_NODE_POOL_NAME
+from inference.facts.gke import MAX_NODE_POOL_NAME, NVLINK_DOMAIN_FAMILIES
 from inference.facts.machines import ATTACHABLE, MACHINES, Machine
 from inference.facts.tpus import slice_of
 from inference.facts.zones import offered, region_of, zones_with
@@ -35,7 +35,8 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
     blind = "models" in missing or any(path.startswith("models.") for path in missing)
     for name, pool in settings.pools.items():
         where = f"pools.{name}"
-        if name not in used and not blind:
+        tested = isinstance(pool, GpuPoolSettings) and pool.acceptance is not None
+        if name not in used and not tested and not blind:
             yield Problem(
                 where,
                 "no model names this pool",
@@ -102,6 +103,7 @@ def _gpu(cluster: ClusterSettings, pool: GpuPoolSettings, where: str) -> Iterato
     yield from _chosen_accelerator(pool, found, where) if found.attachable else _own_accelerator(pool, found, where)
     yield from _capacity(pool, found, where)
     yield from _network(pool, where)
+    yield from _acceptance(pool, found, where)
 
 
 def _offered(cluster: ClusterSettings, pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
@@ -231,6 +233,39 @@ def _network(pool: GpuPoolSettings, where: str) -> Iterator[Problem]:
             '"dranet"',
             f"GKE's managed DRANET does not serve {pool.machine_type}",
             "Set network: multi-network.",
+        )
+
+
+def _acceptance(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
+    test, fabric = pool.acceptance, fabric_of(pool)
+    if test is None:
+        return
+    if fabric is None or attachment_of(pool) == "default" or fabric.name != "roce":
+        yield Problem(
+            f"{where}.acceptance",
+            f"on {pool.machine_type}" + ("" if fabric is None else f" with {attachment_of(pool)} network"),
+            "the test measures GPUDirect RDMA between nodes, which these nodes do not have",
+            "Leave acceptance out.",
+        )
+        return
+    if test.nodes > pool.nodes.max:
+        yield Problem(
+            f"{where}.acceptance.nodes",
+            str(test.nodes),
+            f"the pool never has more than {pool.nodes.max}; the test would not start",
+            f"Set it to at most {pool.nodes.max}, or raise nodes.max.",
+        )
+    if found.family in NVLINK_DOMAIN_FAMILIES:
+        return
+    ranks = test.nodes * found.gpus
+    most = fabric.gpu_nics * fabric.nic_gbps / 8 * (ranks - 1) / ranks * test.nodes / (test.nodes - 1)
+    if test.minimum_bus_bandwidth > most:
+        yield Problem(
+            f"{where}.acceptance.minimumBusBandwidth",
+            f"{test.minimum_bus_bandwidth:g} GB/s",
+            f"{fabric.gpu_nics} NICs of {fabric.nic_gbps} Gbps bring a node the others' part no faster than at a bus "
+            f"bandwidth of {most:g} GB/s",
+            f"Set it to about {fabric.gpu_nics * fabric.nic_gbps / 8 * 0.75:g}.",
         )
 
 

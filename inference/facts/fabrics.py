@@ -21,6 +21,8 @@ class Fabric:
     """GPU networks a node attaches. For ``roce-metal`` one IPv6-only subnet is attached this many times."""
     host_networks: int
     """Further gVNIC networks of the host, besides the cluster's own."""
+    nic_gbps: int
+    """Rate of one physical GPU NIC, Gbit/s (source GPUDOC)."""
     functions_per_nic: int = 1
     """Interfaces that one physical GPU NIC shows to the node."""
     mtu: int
@@ -97,6 +99,7 @@ FABRICS: Mapping[str, Fabric] = MappingProxyType(
             nic_type="MRDMA",
             gpu_networks=8,
             host_networks=1,
+            nic_gbps=400,
             mtu=8896,
             network_profile_suffix="vpc-roce",
             device_mode="RDMA",
@@ -110,6 +113,7 @@ FABRICS: Mapping[str, Fabric] = MappingProxyType(
             nic_type="MRDMA",
             gpu_networks=4,
             host_networks=1,
+            nic_gbps=400,
             mtu=8896,
             network_profile_suffix="vpc-roce",
             device_mode="RDMA",
@@ -123,6 +127,7 @@ FABRICS: Mapping[str, Fabric] = MappingProxyType(
             nic_type="MRDMA",
             gpu_networks=8,
             host_networks=1,
+            nic_gbps=800,
             functions_per_nic=2,
             mtu=8896,
             network_profile_suffix="vpc-roce-metal",
@@ -137,6 +142,7 @@ FABRICS: Mapping[str, Fabric] = MappingProxyType(
             nic_type="GVNIC",
             gpu_networks=8,
             host_networks=0,
+            nic_gbps=200,
             mtu=8244,
             network_profile_suffix=None,
             device_mode="NetDevice",
@@ -150,6 +156,7 @@ FABRICS: Mapping[str, Fabric] = MappingProxyType(
             nic_type="GVNIC",
             gpu_networks=4,
             host_networks=0,
+            nic_gbps=200,
             mtu=8244,
             network_profile_suffix=None,
             device_mode="NetDevice",

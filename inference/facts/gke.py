@@ -186,6 +186,9 @@ FLEX_START_MAX_RUN_S = 604_800
 FLEX_START_COMPACT_PREFIXES = ("a3-ultragpu-", "a4-", "h4d-")
 """Machines that may combine flex-start with compact placement, besides TPUs (source CT:gke-node-pool/main.tf)."""
 
+NVLINK_DOMAIN_FAMILIES = ("a4x", "a4x-max")
+"""Machine families whose nodes share NVLink over a compute domain (sources GKECUSTOMA4X, GKECUSTOMMAX)."""
+
 NVLINK_DOMAIN_NODES = 18
 """Most nodes of an A4X or A4X Max pool: one NVLink domain, topology 1x72 (sources GKECUSTOMA4X, GKECUSTOMMAX)."""
 

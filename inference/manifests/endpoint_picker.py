@@ -7,6 +7,7 @@ metrics. Values follow the chart of llm-d-router v0.10, whose own HealthCheckPol
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
 import yaml
 
@@ -65,19 +66,24 @@ def configuration(model: ModelPlan, picker: PickerSettings) -> Manifest:
     plugins = [*_producers(model), {"type": "prefix-cache-scorer", **known_by}]
     plugins += [{"type": name} for name in [*scorers][1:]]
     plugins += [*_roles(model), {"type": "max-score-picker"}]
-    profile = [{"pluginRef": name, "weight": weight} for name, weight in scorers.items()]
-    profile.append({"pluginRef": "max-score-picker"})
-    profiles = [{"name": "default", "plugins": profile}]
-    if model.prefill is not None:
-        names = ("prefill", "decode")
-        profiles = [{"name": name, "plugins": [{"pluginRef": f"{name}-filter"}, *profile]} for name in names]
+    profiles = (
+        {"default": []} if model.prefill is None else {name: [f"{name}-filter"] for name in ("prefill", "decode")}
+    )
     return {
         "apiVersion": CONFIG_API_VERSION,
         "kind": CONFIG_KIND,
         "plugins": plugins,
         **({"dataLayer": {"sources": _sources()}} if model.cache_events else {}),
-        "schedulingProfiles": profiles,
+        "schedulingProfiles": [
+            {"name": name, "plugins": _profile(filters, scorers)} for name, filters in profiles.items()
+        ],
     }
+
+
+def _profile(filters: Sequence[str], scorers: Mapping[str, float]) -> list[Manifest]:
+    made: list[Manifest] = [{"pluginRef": name} for name in filters]
+    made += [{"pluginRef": name, "weight": weight} for name, weight in scorers.items()]
+    return [*made, {"pluginRef": "max-score-picker"}]
 
 
 def _producers(model: ModelPlan) -> list[Manifest]:
@@ -235,17 +241,17 @@ def _tokenizer(model: ModelPlan) -> Manifest:
     """Return the tokenizer beside the picker: vLLM without engine, which reads the model's tokenizer from the Hub."""
     weights = model.settings.weights
     health = {"httpGet": {"path": HEALTH_PATH, "port": "render"}, "timeoutSeconds": 5, "periodSeconds": 10}
-    env: list[Manifest] = []
+    token: Manifest = {}
     if isinstance(weights, HubWeights) and weights.token is not None:
         reference = {"name": hub_token_secret(model.name), "key": "token"}
-        env.append({"name": HUB_TOKEN_ENV, "valueFrom": {"secretKeyRef": reference}})
+        token = {"env": [{"name": HUB_TOKEN_ENV, "valueFrom": {"secretKeyRef": reference}}]}
     return {
         "name": "tokenizer",
         "image": COMPONENTS["vllm-render"].reference,
         "imagePullPolicy": "IfNotPresent",
         "command": ["vllm", "launch", "render"],
         "args": [model.settings.model, "--port", str(RENDER_PORT), *_render_options(model)],
-        "env": env,
+        **token,
         "ports": [{"name": "render", "containerPort": RENDER_PORT, "protocol": "TCP"}],
         "resources": {
             "requests": {"cpu": str(RENDER_REQUESTS["cpu"]), "memory": f"{RENDER_REQUESTS['memory_gib']}Gi"},

@@ -13,15 +13,14 @@ from collections.abc import Iterable
 
 from inference.blueprint import (
     API_KEY_SECRET,
-    POOL_LABEL,
     SERVER_PORT,
     GpuPoolPlan,
     ModelPlan,
-    TpuPoolPlan,
     hub_token_secret,
 )
 from inference.facts import gke, vllm
 from inference.manifests import disaggregation
+from inference.manifests.fabric import FabricParts, fabric_parts, placement
 from inference.manifests.objects import Manifest
 from inference.settings.models import BucketWeights, HubWeights
 from inference.startup import PROBE_PERIOD
@@ -121,9 +120,7 @@ def _command(model: ModelPlan, role: str) -> Manifest:
     words = arguments(model, role)
     if not model.collective and role != "rank":
         return {"command": ["vllm", "serve"], "args": words}
-    lines = ["set -eo pipefail"]
-    if model.collective:
-        lines += [f"until [ -e {gke.NCCL_ENV_SCRIPT} ]; do sleep 5; done", f"source {gke.NCCL_ENV_SCRIPT}"]
+    lines = ["set -eo pipefail", *_fabric(model).script]
     quoted = (word if word.startswith("$(") else shlex.quote(word) for word in words)
     lines.append(f"exec vllm serve {' '.join(quoted)}")
     return {"command": ["/bin/bash", "-c"], "args": ["\n".join(lines) + "\n"]}
@@ -175,7 +172,7 @@ def _probes(port: str) -> Manifest:
 def container(model: ModelPlan, role: str) -> Manifest:
     """Return the server's container."""
     amount = {model.resource: str(model.per_pod)}
-    claims = [{"name": "rdma"}] if _claims_devices(model) else []
+    claims = _fabric(model).container_claims
     made: Manifest = {
         "name": "vllm",
         "image": model.image,
@@ -188,7 +185,7 @@ def container(model: ModelPlan, role: str) -> Manifest:
         }
         | ({"claims": claims} if claims else {}),
         "volumeMounts": _mounts(model),
-        "securityContext": _security(model),
+        "securityContext": _fabric(model).security,
     }
     if role != "worker":
         threshold = model.startup.failure_threshold
@@ -211,20 +208,13 @@ def _ports(model: ModelPlan) -> list[Manifest]:
     return [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()]
 
 
-def _security(model: ModelPlan) -> Manifest:
-    if model.rdma:
-        return {"allowPrivilegeEscalation": False, "capabilities": {"add": [gke.RDMA_CAPABILITY]}}
-    return {"allowPrivilegeEscalation": False}
-
-
-def _claims_devices(model: ModelPlan) -> bool:
-    return model.rdma and isinstance(model.pool, GpuPoolPlan) and model.pool.attachment == "dranet"
+def _fabric(model: ModelPlan) -> FabricParts:
+    return fabric_parts(model.pool, collective=model.collective) if model.rdma else FabricParts()
 
 
 def _mounts(model: ModelPlan) -> list[Manifest]:
     mounts: list[Manifest] = [{"name": "shm", "mountPath": "/dev/shm"}, {"name": "cache", "mountPath": _CACHE}]  # noqa: S108
-    if model.collective:
-        mounts.append({"name": "gib", "mountPath": gke.CONTAINER_GIB, "readOnly": True})
+    mounts += _fabric(model).mounts
     if isinstance(model.settings.weights, BucketWeights):
         mounts.append({"name": "weights", "mountPath": "/weights", "readOnly": True})
     return mounts
@@ -235,8 +225,7 @@ def _volumes(model: ModelPlan) -> list[Manifest]:
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{model.shm_gib}Gi"}},
         {"name": "cache", "emptyDir": {}},
     ]
-    if model.collective:
-        volumes.append({"name": "gib", "hostPath": {"path": gke.HOST_GIB, "type": "Directory"}})
+    volumes += _fabric(model).volumes
     weights = model.settings.weights
     if isinstance(weights, BucketWeights):
         options = ["implicit-dirs", "metadata-cache:ttl-secs:-1", "metadata-cache:stat-cache-max-size-mb:-1"]
@@ -258,36 +247,13 @@ def _local_ssds(model: ModelPlan) -> int:
 
 def _annotations(model: ModelPlan) -> dict[str, str]:
     annotations = {"gke-inference/api-key-version": model.api_key_version} if model.authenticated else {}
-    if model.rdma and isinstance(model.pool, GpuPoolPlan) and model.pool.attachment == "multi-network":
-        fabric = model.pool.fabric
-        pairs = fabric.interfaces if fabric else ()
-        annotations[gke.DEFAULT_INTERFACE_ANNOTATION] = "eth0"
-        annotations[gke.INTERFACES_ANNOTATION] = json.dumps(
-            [{"interfaceName": interface, "network": network} for interface, network in pairs]
-        )
+    annotations |= _fabric(model).annotations
     if isinstance(model.settings.weights, BucketWeights):
         annotations[gke.GCSFUSE_ANNOTATION] = "true"
         annotations[gke.GCSFUSE_CPU_LIMIT_ANNOTATION] = "0"
         annotations[gke.GCSFUSE_MEMORY_LIMIT_ANNOTATION] = "0"
         annotations[gke.GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION] = "0"
     return annotations
-
-
-def _placement(model: ModelPlan) -> Manifest:
-    selector = {POOL_LABEL: model.pool.name}
-    taints = [gke.GPU_TAINT]
-    match model.pool:
-        case GpuPoolPlan():
-            selector[gke.ACCELERATOR_LABEL] = model.pool.gpu.accelerator
-            if model.pool.machine.arch == "arm64":
-                taints.append(gke.ARM_TAINT)
-        case TpuPoolPlan():
-            selector[gke.TPU_ACCELERATOR_LABEL] = model.pool.slice.generation.accelerator
-            selector[gke.TPU_TOPOLOGY_LABEL] = model.pool.slice.topology
-            taints = [gke.TPU_TAINT]
-    if model.pool.capacity.type == "queued-provisioning":
-        taints.append(gke.QUEUED_TAINT)
-    return {"nodeSelector": selector, "tolerations": [taint.toleration for taint in taints]}
 
 
 def pod_template(model: ModelPlan, role: str) -> Manifest:
@@ -297,14 +263,14 @@ def pod_template(model: ModelPlan, role: str) -> Manifest:
         "serviceAccountName": model.service_account,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _SPOT_GRACE_SECONDS if spot else TERMINATION_SECONDS,
-        **_placement(model),
+        **placement(model.pool),
         "containers": [container(model, role)],
         "volumes": _volumes(model),
     }
     if model.role == "decode":
         spec["initContainers"] = [disaggregation.sidecar(model)]
-    if _claims_devices(model):
-        spec["resourceClaims"] = [{"name": "rdma", "resourceClaimTemplateName": f"{model.pool.name}-rdma"}]
+    if claims := _fabric(model).pod_claims:
+        spec["resourceClaims"] = claims
     labels = {**model.labels, "gke-inference/role": role} if role in {"leader", "worker"} else model.labels
     made: Manifest = {"metadata": {"labels": labels}, "spec": spec}
     if annotations := _annotations(model):

@@ -95,9 +95,10 @@ def _ranges(stack: Stack, vpcs: Vpcs) -> Iterator[_Range]:
 
 def _ranges_of(cluster: Cluster, vpcs: Vpcs) -> Iterator[_Range]:
     home, private = vpcs.home(cluster), cluster.props.section("privateClusterConfig")
+    by_subnet = private.text("privateEndpointSubnetwork") or not private.known("privateEndpointSubnetwork")
     allocation = cluster.props.section("ipAllocationPolicy")
     named = {
-        "control plane": private.text("masterIpv4CidrBlock") if private.absent("privateEndpointSubnetwork") else None,
+        "control plane": None if by_subnet else private.text("masterIpv4CidrBlock"),
         "pods": allocation.text("clusterIpv4CidrBlock"),
         "services": allocation.text("servicesIpv4CidrBlock"),
     }

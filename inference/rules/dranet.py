@@ -138,7 +138,7 @@ def _version(site: Site) -> GkeVersion | None:
 def objects_stay_apart(stack: Stack) -> Iterator[About]:
     sites = stack.view(Fleet).sites
     automatic = [site for site in sites if site.pool.dranet]
-    if not automatic or any(not site.pool.props.absent(*_NETWORKS) for site in sites):
+    if not automatic or any(_lists_networks(site.pool) for site in sites):
         return
     for network in stack.each(PodNetwork):
         if not network.device:
@@ -199,6 +199,11 @@ def pod_goes_one_way(stack: Stack) -> Iterator[About]:
                 "which has no DRANET driver; the claim stays pending. List the networks in "
                 "networking.gke.io/interfaces, or make a pool with an accelerator network profile.",
             )
+
+
+def _lists_networks(pool: NodePool) -> bool:
+    """Whether the pool lists networks, or may."""
+    return bool(pool.props.size(*_NETWORKS)) or not pool.props.known(*_NETWORKS)
 
 
 def _multi_networked(pool: NodePool) -> bool:

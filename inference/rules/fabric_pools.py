@@ -13,9 +13,12 @@ from collections.abc import Iterator
 
 from inference.facts import gke
 from inference.facts.fabrics import Fabric
+from inference.facts.versions import GKE_MINIMUM, GkeVersion
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import Cluster, Network, NodePool
+from inference.rules.views.fabric import ParameterSet, PodNetwork
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.hosting import cluster_of
 from inference.rules.views.resources import short_name
 from inference.rules.views.stack import Stack
 from inference.rules.views.vpc import Attachment, Vpcs
@@ -93,6 +96,17 @@ def cluster_enables_multi_networking(stack: Stack) -> Iterator[About]:
                 f"{pool} attaches {pool.props.size(*_NETWORKS)} additional networks, and {_lower(site.cluster)} does "
                 "not enable multi-networking; the pool is refused. Set enableMultiNetworking: true on the cluster.",
             )
+    told: set[str] = set()
+    for thing in (*stack.each(PodNetwork), *stack.each(ParameterSet)):
+        cluster = cluster_of(stack, thing.resource)
+        if cluster is None or cluster.resource.urn in told or not _without_multi_networking(cluster):
+            continue
+        told.add(cluster.resource.urn)
+        yield About(
+            thing.resource,
+            f"{thing} goes to {_lower(cluster)}, which does not enable multi-networking and does not know the kind: "
+            f"'no matches for kind \"{thing.kind}\"'. Set enableMultiNetworking: true on the cluster.",
+        )
 
 
 def _without_multi_networking(cluster: Cluster) -> bool:
@@ -236,6 +250,7 @@ def pool_stands_in_zone(stack: Stack) -> Iterator[About]:
         networks = [a.declared for a in vpcs.attachments(site.pool) if a.declared is not None]
         zones = {network.profile_zone for network in networks if network.rdma and network.profile_zone}
         if not zones:
+            yield from _over_zones(site)
             continue
         wanted = ", ".join(sorted(zones))
         if len(zones) > 1:
@@ -256,6 +271,74 @@ def pool_stands_in_zone(stack: Stack) -> Iterator[About]:
                 f"{site.pool} names no zone and would be spread over the region, and its RDMA network has a profile of "
                 f"the zone {wanted} only. Set nodeLocations: [{wanted}].",
             )
+
+
+def _over_zones(site: Site) -> Iterator[About]:
+    """Yield a pool on RDMA networks made elsewhere whose nodes stand in more zones than such a network has."""
+    fabric, count = _fabric(site.pool), site.pool.props.size(*_NETWORKS) or 0
+    if fabric is None or fabric.nic_type != "MRDMA" or count <= fabric.host_networks:
+        return
+    if site.zones is not None and len(site.zones) > 1:
+        yield About(
+            site.pool.resource,
+            f"{site.pool} attaches RDMA networks and places nodes in {', '.join(site.zones)}; an RDMA network reaches "
+            "one zone only, and nodes elsewhere cannot be made. Set nodeLocations to the zone of the network profile.",
+        )
+
+
+@rule(
+    "fabric-pool-image",
+    title="Nodes on a GPU fabric run Container-Optimized OS",
+    breaks="The drivers and plugins of GPUDirect are built for Container-Optimized OS: on Ubuntu or Windows nodes the "
+    "installer fails, and NCCL has no fabric.",
+    fix="Set imageType to COS_CONTAINERD, or leave it out.",
+    source=_CUSTOM_CLUSTER,
+    severity=Severity.HIGH,
+    on=NodePool,
+)
+def pool_runs_cos(pool: NodePool) -> Iterator[str]:
+    image, fabric = pool.config.text("imageType"), _fabric(pool)
+    on_fabric = bool(pool.props.size(*_NETWORKS)) or pool.dranet
+    if image and fabric is not None and on_fabric and not image.upper().startswith("COS"):
+        yield (
+            f"{pool} runs {image} on {pool.machine_type} with its GPU networks, and GPUDirect needs "
+            f"Container-Optimized OS; NCCL finds no plugin for the fabric. Set imageType: {gke.IMAGE_TYPE}."
+        )
+
+
+_MINIMUM = {"a3-ultra": "gpudirect-rdma-a3-ultra", "a4": "gpudirect-rdma-a4", "a3-mega": "tcpxo", "a3-high": "tcpx"}
+"""Machine family to the feature whose GKE version its fabric needs."""
+
+
+@rule(
+    "fabric-pool-version",
+    title="A pool that attaches its GPU fabric runs a GKE version that supports it",
+    breaks="The nodes come up without the devices of the fabric, and pods that ask for them stay Pending.",
+    fix="Raise minMasterVersion of the cluster and the version of the pool.",
+    source=_CUSTOM_CLUSTER,
+    severity=Severity.HIGH,
+)
+def version_supports_fabric(stack: Stack) -> Iterator[About]:
+    for site in stack.view(Fleet).sites:
+        pool = site.pool
+        feature = _MINIMUM.get(pool.machine.family) if pool.machine is not None and pool.machine.fabric else None
+        if feature is None or not pool.props.size(*_NETWORKS):
+            continue
+        texts = (pool.props.text("version"), site.cluster.version if site.cluster is not None else None)
+        version = _parsed(next((text for text in texts if text), None)) if pool.props.known("version") else None
+        if version is not None and GKE_MINIMUM[feature].met_by(version) is False:
+            yield About(
+                pool.resource,
+                f"{pool} attaches the GPU networks of {pool.machine_type} on GKE {version}; they are supported from "
+                f"{GKE_MINIMUM[feature]} on, and pods that ask for them stay Pending. Raise the version.",
+            )
+
+
+def _parsed(text: str | None) -> GkeVersion | None:
+    try:
+        return GkeVersion.parse(text) if text else None
+    except ValueError:
+        return None
 
 
 @rule(

@@ -1,23 +1,18 @@
-"""NCCL and the driver inside the container: libraries, variables and memory without which GPUs do not find each other.
+"""NCCL inside the container: the script, variables and memory without which GPUs do not find each other.
 
-GKE puts the driver and the NCCL plugin on the node and mounts them; nothing in the image knows of them. A script sets
-some twenty variables, and it works only in the shell that then becomes the server. What is wrong here seldom stops a
-pod: the log says "Using network Socket", and a model over several nodes is ten times slower than it should be.
+GKE puts the NCCL plugin on the node and mounts it; nothing in the image knows of it. A script sets some twenty
+variables, and it works only in the shell that then becomes the server. What is wrong here seldom stops a pod: the log
+says "Using network Socket", and a model over several nodes is ten times slower than it should be.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from inference.facts.gke import (
     ACCELERATOR_LABEL,
-    ARCH_LABEL,
     CONTAINER_GIB,
-    CONTAINER_NVIDIA,
-    DRIVER_LIBRARY_PATH,
     GPU_RESOURCE,
-    HOST_NVIDIA,
     NCCL_ENV_SCRIPT,
 )
 from inference.facts.machines import MACHINES
@@ -112,105 +107,6 @@ def plugin_is_mounted(container: Container) -> Iterator[str]:
             f"{container} uses {CONTAINER_GIB}, which its image does not have and nothing mounts; the file is missing, "
             "and the container ends or NCCL falls back to sockets. Mount the hostPath /home/kubernetes/bin/gib there."
         )
-
-
-# ------------------------------------------------------------------ libraries
-
-_TRIPLE = re.compile(r"/([A-Za-z0-9_-]{1,40}?)-linux-gnu(?![A-Za-z0-9_])")
-_ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
-_OTHER_ARCHES = frozenset({"i386", "i686", "powerpc64le", "ppc64le", "s390x", "riscv64", "arm", "mips64el"})
-
-
-def _known(architecture: str) -> bool:
-    last = architecture.rpartition("-")[2]
-    return last in _ARCHES or last in _OTHER_ARCHES
-
-
-def _library_paths(container: Container) -> dict[str, str]:
-    """Return the library paths that a container sets, by variable: the script's last word, else the declared one."""
-    script = Script.of(container)
-    found = dict(container.environment)
-    found.update({name: str(value) for name, value in script.assignments.items()})
-    return {name: value for name, value in found.items() if "/" in value}
-
-
-@rule(
-    "nccl-library-path-spelled",
-    title="Library directories name the architecture of the node, spelled right",
-    breaks="The loader passes over a directory that does not exist: libnccl-net or libibverbs is not found, and NCCL "
-    "falls back to sockets without a word.",
-    fix="Write /usr/lib/x86_64-linux-gnu, or /usr/lib/aarch64-linux-gnu on A4X.",
-    source=f"{_SEED}/14df792",
-    severity=Severity.HIGH,
-    covers=("RDMA-010",),
-    on=Container,
-)
-def library_path_is_spelled(container: Container) -> Iterator[str]:
-    placement = _placement(container.pod.object.resource, container)
-    arch = None
-    if placement is not None:
-        arch = placement.asks(ARCH_LABEL) or _ARCH_OF.get(placement.asks(ACCELERATOR_LABEL) or "")
-    for name, value in _library_paths(container).items():
-        triples = [found.rpartition("-")[2] if _known(found) else found for found in _TRIPLE.findall(value)]
-        for wrong in dict.fromkeys(t for t in triples if not _known(t)):
-            yield (
-                f'{container} names the directory "{wrong}-linux-gnu" in {name}; there is no such architecture, the '
-                "loader finds nothing there, and NCCL falls back to sockets. Write x86_64-linux-gnu, or "
-                "aarch64-linux-gnu on Arm nodes."
-            )
-        known = {_ARCHES[t] for t in triples if t in _ARCHES}
-        if name == "LD_LIBRARY_PATH" and arch in _ARCHES.values() and known and arch not in known:
-            right = next(triple for triple, value in _ARCHES.items() if value == arch)
-            yield (
-                f"{container} runs on {arch} nodes and names libraries of {', '.join(sorted(known))} in {name}; the "
-                f"loader passes over them. Write /usr/lib/{right}-linux-gnu."
-            )
-
-
-@rule(
-    "nccl-driver-libraries",
-    title="A GPU container that sets LD_LIBRARY_PATH keeps the driver's directory in it",
-    breaks="GKE mounts the driver at /usr/local/nvidia, and only this variable makes the loader look there. The "
-    "server starts and sees no GPU: 'No platform detected', 'Device string must not be empty', "
-    "torch.cuda.is_available() False.",
-    fix="Put /usr/local/nvidia/lib64 into LD_LIBRARY_PATH, before the libraries of CUDA.",
-    source=_GKE_GPUS,
-    severity=Severity.HIGH,
-    covers=("VLLM-031",),
-    on=Container,
-)
-def driver_libraries_are_reachable(container: Container) -> Iterator[str]:
-    placement = _placement(container.pod.object.resource, container)
-    if not container.requested(GPU_RESOURCE) or placement is None or not placement.settled:
-        return
-    script = Script.of(container)
-    value = script.assignments.get("LD_LIBRARY_PATH", script.environment.get("LD_LIBRARY_PATH"))
-    if value is None or not value.known or "$" in value or not script.complete:
-        return
-    if script.mentions(f"{CONTAINER_NVIDIA}/lib"):
-        return
-    parts = [part.rstrip("/") for part in value.split(":")]
-    if not any(part in _driver_places(container) for part in parts):
-        yield (
-            f'{container} sets LD_LIBRARY_PATH to "{value}", without the directory of the GPU driver; the server finds '
-            f"no GPU and does not start. Write LD_LIBRARY_PATH={':'.join([DRIVER_LIBRARY_PATH, *filter(None, parts)])}."
-        )
-
-
-def _driver_places(container: Container) -> set[str]:
-    """Return the directories in which the driver's libraries are mounted."""
-    volumes = {
-        volume.text("name"): (volume.text("hostPath", "path") or "").rstrip("/")
-        for volume in container.pod.spec.sections("volumes")
-    }
-    places = {DRIVER_LIBRARY_PATH}
-    for mount in container.props.sections("volumeMounts"):
-        host, place = volumes.get(mount.text("name"), ""), (mount.text("mountPath") or "").rstrip("/")
-        if host == HOST_NVIDIA:
-            places.add(f"{place}/lib64")
-        elif host.startswith(f"{HOST_NVIDIA}/"):
-            places.add(place)
-    return places
 
 
 # ------------------------------------------------------------------ variables

@@ -119,8 +119,29 @@ def installers_fit_pools(stack: Stack) -> Iterator[About]:
                 f"{kinds}; it runs on none of them (DESIRED 0), and pods find no plugin. "
                 "Choose the installer for these GPUs.",
             )
+    yield from _elsewhere(stack, fleet)
     yield from _twice(stack)
     yield from _missing(stack, fleet)
+
+
+def _elsewhere(stack: Stack, fleet: Fleet) -> Iterator[About]:
+    """Yield the installers of an address whose GPUs no pool of the cluster has."""
+    scopes = {id(scope.cluster): scope for scope in fleet.scopes if scope.cluster is not None}
+    for found in installations(stack):
+        scope = scopes.get(id(found.cluster))
+        if scope is None or not scope.complete or found.root is not found.resource or not found.from_address:
+            continue
+        gpus = {site.pool.gpu_type for site in scope.sites if site.pool.gpu}
+        fabrics = sorted({s.pool.gpu_type or "?" for s in scope.sites if s.pool.machine and s.pool.machine.fabric})
+        settled = None not in gpus and all(site.accelerator is not None for site in scope.sites)
+        if fabrics and settled and not gpus & found.accelerators:
+            yield About(
+                found.resource,
+                f'"{found.resource.name}" installs an NCCL plugin on nodes with '
+                f"{', '.join(sorted(found.accelerators))}, and the pools with a fabric have "
+                f"{', '.join(fabrics)}; it runs on none of them (DESIRED 0), and pods "
+                "find no plugin. Choose the installer for these GPUs.",
+            )
 
 
 def _twice(stack: Stack) -> Iterator[About]:

@@ -196,7 +196,8 @@ def network_has_parameters(stack: Stack) -> Iterator[About]:
                 yield About(
                     network.resource,
                     f'{network} names the parameters "{asked}", and no {_PARAMETERS} has that name; the network is '
-                    f"never ready, and pods that ask for it stay Pending. Declared are: {', '.join(sorted(here)[:12])}.",
+                    "never ready, and pods that ask for it stay Pending. "
+                    f"Declared are: {', '.join(sorted(here)[:12])}.",
                 )
             continue
         other = users.setdefault(id(own), network)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from inference.facts.fabrics import FABRICS
 from inference.facts.gke import (
     DEFAULT_INTERFACE_ANNOTATION,
     GPU_RESOURCE,
@@ -16,10 +17,10 @@ from inference.facts.gke import (
 )
 from inference.facts.machines import MACHINES
 from inference.rules.framework import About, Severity, rule
-from inference.rules.views.fabric import NETWORKING_GROUP, PodNetwork
+from inference.rules.views.fabric import NETWORKING_GROUP, NetworkClaims, PodNetwork
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.placement import Placement
-from inference.rules.views.pods import PodTemplate
+from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.rdma import NetworkedPod, over_several_nodes
 from inference.rules.views.stack import Stack
 
@@ -32,6 +33,7 @@ _NETWORKS_BESIDE: Mapping[str, int] = {
     if machine.accelerator and machine.fabric is not None and machine.fabric.name == "roce"
 }
 """GPU type to the RDMA networks, and GPUs, of its nodes."""
+_RDMA_CLASS = FABRICS["roce"].device_class
 _MOST = max(_NETWORKS_BESIDE.values())
 _FEWEST = min(_NETWORKS_BESIDE.values())
 
@@ -160,14 +162,43 @@ def container_locks_memory(pod: NetworkedPod) -> Iterator[str]:
     if not pod.rdma:
         return
     for container in pod.accelerated:
-        context = container.props.section("securityContext")
-        added = {name.removeprefix("CAP_") for name in context.texts("capabilities", "add")}
-        settled = context.known() and context.known("capabilities", "add") and context.known("privileged")
-        if settled and context.flag("privileged") is not True and not added & {RDMA_CAPABILITY, "ALL"}:
+        if not _may_lock_memory(container):
             yield (
                 f"{container} uses RDMA without the capability {RDMA_CAPABILITY}; registering GPU memory with the NIC "
                 f'fails at the first collective. Set securityContext.capabilities.add: ["{RDMA_CAPABILITY}"].'
             )
+
+
+def _may_lock_memory(container: Container) -> bool:
+    """Whether the container may lock memory, as far as is known."""
+    context = container.props.section("securityContext")
+    added = {name.removeprefix("CAP_") for name in context.texts("capabilities", "add")}
+    settled = context.known() and context.known("capabilities", "add") and context.known("privileged")
+    return not settled or context.flag("privileged") is True or bool(added & {RDMA_CAPABILITY, "ALL"})
+
+
+@rule(
+    "rdma-claim-locks-memory",
+    title="A GPU container that claims RDMA NICs may lock memory",
+    breaks="As with interfaces: registering memory with the NIC fails when the communicator is made.",
+    fix="Add IPC_LOCK to securityContext.capabilities.add of every GPU container, or run it privileged.",
+    source="https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html",
+    severity=Severity.HIGH,
+    covers=("RDMA-007",),
+)
+def claim_locks_memory(stack: Stack) -> Iterator[About]:
+    claims = stack.view(NetworkClaims)
+    for pod in stack.pods():
+        if _RDMA_CLASS not in claims.classes(pod):
+            continue
+        for container in pod.containers:
+            if container.accelerators and not _may_lock_memory(container):
+                yield About(
+                    pod.object.resource,
+                    f"{container} claims RDMA NICs and lacks the capability {RDMA_CAPABILITY}; registering GPU memory "
+                    f"with them fails at the first collective. "
+                    f'Set securityContext.capabilities.add: ["{RDMA_CAPABILITY}"].',
+                )
 
 
 @rule(
@@ -248,7 +279,8 @@ def _bare(site: Site) -> bool:
     fabric = machine.fabric if machine is not None else None
     listed = 0 if network.absent("additionalNodeNetworkConfigs") else network.size("additionalNodeNetworkConfigs")
     few = listed is not None and fabric is not None and listed <= fabric.host_networks
-    return network.known() and few and network.absent("acceleratorNetworkProfile")
+    profile = network.text("acceleratorNetworkProfile")
+    return network.known() and few and not profile and network.known("acceleratorNetworkProfile")
 
 
 def _asks_for_no_network(pod: PodTemplate) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from inference.facts.gke import GPU_RESOURCE, TPU_RESOURCE
 from inference.rules.framework import About, Level, Severity, rule
-from inference.rules.views.fleet import Scope, Site
+from inference.rules.views.fleet import Site
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.placed import placed
 from inference.rules.views.placement import Placement
@@ -49,6 +49,8 @@ class _Load:
     pods: int
     """Pods of one replica."""
     scaler: _Scaler | None
+    slots: int | None
+    """Pods of this size for which the pools have room at their largest."""
 
     @property
     def fixed(self) -> int | None:
@@ -67,16 +69,6 @@ class _Load:
         return self.scaler.least if self.scaler is not None else self.fixed
 
     @property
-    def slots(self) -> int | None:
-        """Pods of this size for which the pools have room at their largest."""
-        total = 0
-        for site in self.sites:
-            if site.units is None or site.most_nodes is None:
-                return None
-            total += site.most_nodes * (site.units // self.units)
-        return total
-
-    @property
     def where(self) -> str:
         """The pools in words."""
         names = ", ".join(str(site) for site in self.sites[:3])
@@ -85,28 +77,30 @@ class _Load:
 
 def _loads(stack: Stack) -> tuple[_Load, ...]:
     scalers = _scalers(stack)
-    found: dict[tuple[str, tuple[int, ...], str, int], _Load] = {}
+    room: dict[tuple[int, int], int | None] = {}
+    found: dict[tuple[str, int, str, int], _Load] = {}
     for placement, scope in placed(stack):
         thing, units = placement.pod.object, placement.gpus or placement.tpus
-        pods = _pods_of_a_replica(placement)
-        if thing.kind not in _SERVING or not units or pods is None:
+        pods, sites = _pods_of_a_replica(placement), scope.candidates(placement)
+        if thing.kind not in _SERVING or not units or pods is None or not sites:
             continue
-        load = _load(placement, scope, units, pods, scalers)
-        key = (thing.resource.urn, tuple(map(id, load.sites)), load.resource, units)
-        if key in found:
-            earlier = found[key]
-            load = _Load(thing, load.sites, load.resource, units, earlier.pods + pods, load.scaler)
-        found[key] = load
-    return tuple(load for load in found.values() if load.sites)
+        if (id(sites), units) not in room:
+            room[id(sites), units] = _slots(sites, units)
+        resource = GPU_RESOURCE if placement.gpus else TPU_RESOURCE
+        scaler = scalers.get((thing.namespace, thing.kind, thing.name or ""))
+        key = (thing.resource.urn, id(sites), resource, units)
+        before = found[key].pods if key in found else 0
+        found[key] = _Load(thing, sites, resource, units, before + pods, scaler, room[id(sites), units])
+    return tuple(found.values())
 
 
-def _load(
-    placement: Placement, scope: Scope, units: int, pods: int, scalers: dict[tuple[str, str, str], _Scaler]
-) -> _Load:
-    thing = placement.pod.object
-    resource = GPU_RESOURCE if placement.gpus else TPU_RESOURCE
-    scaler = scalers.get((thing.namespace, thing.kind, thing.name or ""))
-    return _Load(thing, scope.candidates(placement), resource, units, pods, scaler)
+def _slots(sites: tuple[Site, ...], units: int) -> int | None:
+    total = 0
+    for site in sites:
+        if site.units is None or site.most_nodes is None:
+            return None
+        total += site.most_nodes * (site.units // units)
+    return total
 
 
 def _pods_of_a_replica(placement: Placement) -> int | None:
@@ -174,12 +168,12 @@ def replicas_fit_pool(stack: Stack) -> Iterator[About]:
     covers=("OPS-005",),
 )
 def workloads_fit_pool(stack: Stack) -> Iterator[About]:
-    together: dict[tuple[tuple[int, ...], str], list[_Load]] = defaultdict(list)
+    together: dict[tuple[int, str], list[_Load]] = defaultdict(list)
     for load in stack.view(_loads):
         if load.least is not None and not _yields(stack, load.object):
-            together[tuple(map(id, load.sites)), load.resource].append(load)
+            together[id(load.sites), load.resource].append(load)
     for loads in together.values():
-        room = _room(loads[0].sites)
+        room = _slots(loads[0].sites, 1)
         asked = sum((load.least or 0) * load.pods * load.units for load in loads)
         alone = any((load.least or 0) * load.pods > (load.slots or 0) for load in loads)
         if len(loads) > 1 and room is not None and asked > room and not alone:
@@ -190,15 +184,6 @@ def workloads_fit_pool(stack: Stack) -> Iterator[About]:
                 f"{last.object} shares {last.where} with {others}; together they ask for {asked} {last.resource}, and "
                 f"there are {room} at most: some pods stay Pending. Raise the pool's maximum or run fewer replicas.",
             )
-
-
-def _room(sites: tuple[Site, ...]) -> int | None:
-    total = 0
-    for site in sites:
-        if site.units is None or site.most_nodes is None:
-            return None
-        total += site.units * site.most_nodes
-    return total
 
 
 def _yields(stack: Stack, thing: KubernetesObject) -> bool:

@@ -8,7 +8,7 @@ pools may exist (``views.placed``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from inference.facts.gke import (
     ACCELERATOR_LABEL,
@@ -153,7 +153,7 @@ def label_is_declared(stack: Stack) -> Iterator[About]:
 def taints_are_tolerated(stack: Stack) -> Iterator[About]:
     for placement, scope in placed(stack):
         closed = None
-        for site in () if placement.queued else scope.candidates(placement):
+        for site in () if placement.queued else scope.distinct(scope.candidates(placement), _taints):
             taints = _refused(placement, scope, site)
             if not taints:
                 break
@@ -161,6 +161,10 @@ def taints_are_tolerated(stack: Stack) -> Iterator[About]:
         else:
             if closed is not None:
                 yield About(placement.pod.object.resource, _intolerant(placement, *closed))
+
+
+def _taints(site: Site) -> Hashable:
+    return site.taints, site.pool.config.known("taints")
 
 
 def _intolerant(placement: Placement, site: Site, taints: list[Taint]) -> str:
@@ -241,7 +245,7 @@ def extended_resources_are_whole(container: Container) -> Iterator[str]:
 def pod_fits_machine(stack: Stack) -> Iterator[About]:
     for placement, scope in placed(stack):
         reason = None
-        for site in scope.candidates(placement):
+        for site in scope.distinct(scope.candidates(placement), _size):
             reason = _too_large(placement, site)
             if reason is None:
                 break
@@ -272,6 +276,10 @@ def gpus_fit_any_machine(placement: Placement) -> Iterator[str]:
             f"{placement} asks for {placement.gpus} GPUs of {gpu}, and no machine has more than {most} of them. "
             f"Ask for at most {most} a pod, and for more pods."
         )
+
+
+def _size(site: Site) -> Hashable:
+    return site.pool.machine_type, site.units
 
 
 def _too_large(placement: Placement, site: Site) -> str | None:

@@ -187,6 +187,32 @@ def _parses(text: str) -> bool:
     return True
 
 
+_DRAFTED = frozenset({"eagle", "eagle3", "draft_model", "medusa", "mlp_speculator"})
+
+
+@rule(
+    "vllm-speculation-is-complete",
+    title="Speculative decoding is told what drafts, and how many tokens",
+    breaks="'num_speculative_tokens must be provided' or 'Either speculative model or method must be provided', at the "
+    "start of the server.",
+    fix='Write {"method": "eagle3", "model": "<draft>", "num_speculative_tokens": 3}; method ngram needs no model.',
+    source="https://docs.vllm.ai/en/latest/features/spec_decode/",
+    severity=Severity.HIGH,
+    on=ModelServer,
+)
+def speculation_is_complete(server: ModelServer) -> Iterator[str]:
+    config = server.options.json("speculative-config")
+    if server.engine != "vllm" or not config:
+        return
+    method, model = config.text("method"), config.text("model")
+    if config.absent("method") and config.absent("model"):
+        yield f'{server} has a speculative-config with neither "model" nor "method", so it ends. Add one of them.'
+    elif method in _DRAFTED and config.absent("model"):
+        yield f'{server} drafts with {method} and names no draft model, so it ends. Add "model" to speculative-config.'
+    if (method == "ngram" or model == "[ngram]") and config.absent("num_speculative_tokens"):
+        yield f"{server} drafts with ngram and has no num_speculative_tokens, so it ends. Add it, for example 3."
+
+
 @rule(
     "vllm-ray-is-there",
     title="A server that needs Ray runs an image that has it",

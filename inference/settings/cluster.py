@@ -74,6 +74,11 @@ class ClusterSettings(Section):
     """Kubernetes minor version; the channel chooses the patch."""
     network: NetworkRanges = NetworkRanges()
     """Address ranges; change them only where they meet other networks of yours."""
+    isolated: bool = False
+    """Whether the models' namespace denies all traffic but what the stack itself needs (network policies).
+
+    Namespaces with the label ``gke-inference/clients: "true"`` may then call the models; no other pod may.
+    """
     system_pool: SystemPoolSettings = SystemPoolSettings()
     """CPU nodes."""
     maintenance_window: MaintenanceWindow = MaintenanceWindow()

@@ -10,6 +10,7 @@ from inference.settings.vocabulary import DnsLabel, Section, Zone
 
 __all__ = [
     "AcceleratorPool",
+    "AcceptanceSettings",
     "Capacity",
     "FlexStart",
     "GpuPoolSettings",
@@ -81,6 +82,15 @@ class QueuedProvisioning(Section):
 Capacity = Annotated[OnDemand | Spot | Reservation | FlexStart | QueuedProvisioning, Field(discriminator="type")]
 
 
+class AcceptanceSettings(Section):
+    """A test that the pool must pass before a model starts on it: NCCL all-gather between whole nodes."""
+
+    nodes: Annotated[int, Field(ge=2, le=64)] = 2
+    """Nodes that take part, with all their GPUs."""
+    minimum_bus_bandwidth: Annotated[float, Field(gt=0, le=2000, strict=False, examples=[300])]
+    """Bus bandwidth that messages of 1 to 8 GB must reach on average, GB/s; two A3 Ultra nodes reach about 320."""
+
+
 class GpuPoolSettings(Section):
     """Nodes with GPUs. GPU type, NICs, local SSDs, driver, disks, labels and taints follow from the machine."""
 
@@ -103,6 +113,8 @@ class GpuPoolSettings(Section):
 
     Left out, a machine with a fabric gets ``multi-network`` and any other ``default``.
     """
+    acceptance: AcceptanceSettings | None = None
+    """Test of the fabric between the nodes, before any model; run again when it changes."""
     driver: Literal["LATEST", "DEFAULT"] = "LATEST"
     """GPU driver that GKE installs; current vLLM images need LATEST."""
     boot_disk_gb: Annotated[int, Field(ge=50, le=2000)] = 100

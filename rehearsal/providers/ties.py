@@ -29,8 +29,8 @@ _PARAMS = "kubernetes:networking.gke.io/v1:GKENetworkParamSet"
 _GKE_NETWORK = "kubernetes:networking.gke.io/v1:Network"
 
 _IN_NETWORK = ("gcp:compute/firewall:Firewall", "gcp:compute/router:Router", _CLUSTER, _LEFTOVER, _SUBNETWORK)
-_SHARED = ("gcp:projects/service:Service",)
-_GRANTS = "IAMMember:IAMMember", "iamMember:SecretIamMember", "bucketIAMMember:BucketIAMMember"
+_SHARED = ("gcp:projects/service:service", "iammember")
+"""Endings of types, in lower case, that several owners may ask for: APIs that are on, rights that are granted."""
 _INITIAL = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 """Namespaces of a new cluster; GKE makes its own beside them."""
 _OF_GKE = "gke-", "gmp-"
@@ -45,7 +45,7 @@ def creation_refusal(record: Record, standing: Record | None, world: World) -> s
         standing: what already has its id.
         world: the stand-in cloud.
     """
-    if standing is not None and record.type not in _SHARED and not record.type.endswith(_GRANTS):
+    if standing is not None and not record.type.lower().endswith(_SHARED):
         return f"Error 409: Already Exists: {record.id}"
     if record.type == _POOL and not _refers_to_any(record.inputs.get("cluster"), world.of_type(_CLUSTER)):
         return f"Error 404: Not found: {record.inputs.get('cluster')}"

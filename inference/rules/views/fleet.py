@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -68,19 +68,19 @@ class Site:
             return len(self.zones)
         return _ZONES_OF_A_REGION if self.inherits_zones else None
 
-    @property
+    @cached_property
     def most_nodes(self) -> int | None:
         """The most nodes that the pool can have."""
         if self.pool.props.integer("autoscaling", "totalMaxNodeCount"):
             return self.pool.max_nodes()
         return None if self.zone_count is None else self.pool.max_nodes(self.zone_count)
 
-    @property
+    @cached_property
     def generation(self) -> TpuGeneration | None:
         """TPU generation."""
         return generation_of_machine(self.pool.machine_type) if self.pool.machine_type else None
 
-    @property
+    @cached_property
     def accelerator(self) -> str | None:
         """The extended resource of its nodes; empty for none, ``None`` where that is not known."""
         if self.pool.gpu:
@@ -95,7 +95,7 @@ class Site:
         """TPU chips of a node."""
         return self.generation.machine_types.get(self.pool.machine_type or "") if self.generation else None
 
-    @property
+    @cached_property
     def shared(self) -> bool:
         """Whether several containers share a GPU: time-sharing, MPS or MIG."""
         return any(
@@ -103,7 +103,7 @@ class Site:
             for a in self.pool.config.sections("guestAccelerators")
         )
 
-    @property
+    @cached_property
     def units(self) -> int | None:
         """Accelerators that a node offers to pods; ``None`` where that is not known, or depends on sharing."""
         if self.accelerator == gke.TPU_RESOURCE:
@@ -234,6 +234,8 @@ class Scope:
     _met: dict[Demand, frozenset[int]] = field(default_factory=dict, repr=False)
     _values: dict[str, dict[str, set[int]]] = field(default_factory=dict, repr=False)
     _kin: dict[str, frozenset[int]] = field(default_factory=dict, repr=False)
+    _sets: dict[tuple[int, ...], tuple[Site, ...]] = field(default_factory=dict, repr=False)
+    _distinct: dict[tuple[int, Callable[[Site], Hashable]], tuple[Site, ...]] = field(default_factory=dict, repr=False)
     _found: dict[tuple[frozenset[int], tuple[tuple[Demand, ...], ...]], tuple[Site, ...]] = field(
         default_factory=dict, repr=False
     )
@@ -294,7 +296,10 @@ class Scope:
         return not self.default_pool and all(site.accelerator == gke.GPU_RESOURCE for site in self.sites)
 
     def candidates(self, placement: Placement) -> tuple[Site, ...]:
-        """Return the pools on which a pod may run by selectors and accelerators; taints and sizes left aside."""
+        """Return the pools on which a pod may run by selectors and accelerators; taints and sizes left aside.
+
+        The same pools are always the same tuple.
+        """
         kin = self.kin(placement)
         asked = (kin, placement.alternatives)
         if asked not in self._found:
@@ -304,8 +309,16 @@ class Scope:
                 for demand in demands:
                     remaining &= self.meeting(demand)
                 found |= remaining
-            self._found[asked] = tuple(self.sites[i] for i in sorted(found))
+            places = tuple(sorted(found))
+            self._found[asked] = self._sets.setdefault(places, tuple(self.sites[i] for i in places))
         return self._found[asked]
+
+    def distinct(self, sites: tuple[Site, ...], what: Callable[[Site], Hashable]) -> tuple[Site, ...]:
+        """Return one pool for each answer to a question about pools that ``candidates`` returned."""
+        asked = (id(sites), what)
+        if asked not in self._distinct:
+            self._distinct[asked] = tuple({what(site): site for site in reversed(sites)}.values())[::-1]
+        return self._distinct[asked]
 
 
 class Fleet:

@@ -100,6 +100,8 @@ class Installation:
     cluster: Cluster | None
     root: Resource
     """The outermost manifest component that makes it, else the resource itself."""
+    from_address: bool
+    """Whether only the address of a manifest tells what it installs."""
 
 
 def installations(stack: Stack) -> tuple[Installation, ...]:
@@ -138,7 +140,8 @@ def _found(stack: Stack) -> Iterator[Installation]:
             file = address.partition("?")[0].rpartition("/")[2]
             plugin = next((plugin for plugin in PLUGINS.values() if file in plugin.manifests), None)
             if plugin is not None or _CHART.search(file):
-                yield _installation(stack, resource, plugin.accelerators if plugin else frozenset())
+                gpus = plugin.accelerators if plugin else frozenset()
+                yield _installation(stack, resource, gpus, from_address=plugin is not None)
     for release in stack.each(HelmRelease):
         if _CHART.search(release.chart):
             yield _installation(stack, release.resource, frozenset())
@@ -147,14 +150,16 @@ def _found(stack: Stack) -> Iterator[Installation]:
             yield _installation(stack, pod.object.resource, frozenset())
 
 
-def _installation(stack: Stack, resource: Resource, accelerators: frozenset[str]) -> Installation:
+def _installation(
+    stack: Stack, resource: Resource, accelerators: frozenset[str], *, from_address: bool = False
+) -> Installation:
     root = resource
     for _ in range(_DEEPEST):
         parent = stack.get(root.parent)
         if parent is None or not parent.type.startswith(_MANIFESTS):
             break
         root = parent
-    return Installation(resource, accelerators, cluster_of(stack, resource), root)
+    return Installation(resource, accelerators, cluster_of(stack, resource), root, from_address)
 
 
 def _by_another_image(pod: PodTemplate) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from inference.rules.views.installers import may_bring
 from inference.rules.views.kubernetes import KubernetesObject
@@ -34,6 +34,9 @@ def keys_of(thing: KubernetesObject) -> frozenset[str] | None:
     places = ("data", "stringData") if thing.kind == "Secret" else ("data", "binaryData")
     filled_in = thing.kind == "Secret" and thing.props.text("type") == "kubernetes.io/service-account-token"
     if filled_in or thing.resource.type.endswith("Patch") or not all(thing.props.known(place) for place in places):
+        return None
+    if any(thing.props.text(place) is not None for place in places):
+        # A preview blinds a secret map as one text.
         return None
     return frozenset(key for place in places for key in thing.props.section(place))
 

@@ -11,6 +11,7 @@ from inference.rules import (
     dranet,
     fabric,
     fabric_pools,
+    gpu_libraries,
     gpudirect_tcp,
     nccl,
     nccl_installers,
@@ -27,6 +28,7 @@ from tests.inference.rules.cases import (
     cluster,
     container,
     custom,
+    deployment,
     findings,
     leader_worker_set,
     node_pool,
@@ -40,18 +42,21 @@ __all__ = [
     "INTERFACES",
     "ROCE",
     "annotations",
+    "env",
     "firewall",
     "gpu_pool",
     "group",
     "host_cluster",
     "installer",
     "interfaces",
+    "kinds",
     "network",
     "parameters",
     "platform",
     "pod_network",
     "proxy_subnet",
     "rdma_container",
+    "shell",
     "subnet",
     "that",
     "verdicts",
@@ -74,6 +79,7 @@ _MODULES = (
     dranet,
     fabric,
     fabric_pools,
+    gpu_libraries,
     gpudirect_tcp,
     nccl,
     nccl_installers,
@@ -285,6 +291,30 @@ def platform() -> dict[str, Resource]:
         found[f"parameters-{i}"] = parameters(f"rdma-{i}", "rdma", f"rdma-sub-{i}")
         found[f"network-{i}"] = pod_network(f"rdma-{i}")
     return found
+
+
+def env(**variables: Any) -> dict[str, Any]:
+    """Return environment variables as changes to a container."""
+    return {"env": [{"name": name, "value": value} for name, value in variables.items()]}
+
+
+def shell(text: str, **rest: Any) -> dict[str, Any]:
+    """Return a script as changes to a container."""
+    return {"command": ["bash", "-c", text], "args": None, **rest}
+
+
+def kinds(one: dict[str, Any], pod: dict[str, Any] | None = None) -> list[Resource]:
+    """Make the same container as several kinds of workload."""
+    job = {"template": {"spec": {"containers": [one], **(pod or {})}}}
+    replicated = {"replicatedJobs": [{"name": "w", "template": {"spec": job}}]}
+    return [
+        deployment(containers=[one], pod=pod),
+        workload("kubernetes:apps/v1:StatefulSet", "apps/v1", "StatefulSet", "s", job, None),
+        workload("kubernetes:batch/v1:Job", "batch/v1", "Job", "j", job, None),
+        workload("kubernetes:core/v1:Pod", "v1", "Pod", "p", {"containers": [one], **(pod or {})}, None),
+        custom("jobset.x-k8s.io/v1alpha2", "JobSet", "js", replicated),
+        leader_worker_set(containers=[one], leader=pod, worker=pod),
+    ]
 
 
 def with_changes(**changes: Resource | None) -> tuple[Resource, ...]:

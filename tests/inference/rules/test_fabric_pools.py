@@ -10,12 +10,14 @@ from inference.rules.fabric_pools import (
     gpu_networks_have_mtu,
     pool_attaches_whole_fabric,
     pool_networks_are_of_their_kind,
+    pool_runs_cos,
     pool_stands_in_zone,
+    version_supports_fabric,
 )
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
 from tests.inference.rules.cases import cluster, findings
-from tests.inference.rules.fabric_cases import ROCE, gpu_pool, host_cluster, network, subnet, that
+from tests.inference.rules.fabric_cases import ROCE, gpu_pool, host_cluster, network, platform, subnet, that
 
 RDMA = [("rdma", f"rdma-sub-{i}") for i in range(8)]
 GVNIC = ("gvnic", "gvnic-0")
@@ -78,17 +80,17 @@ def test_multi_networking_with_dataplane_v2_is_silent(props: dict[str, Any]) -> 
 def test_additional_networks_on_a_cluster_without_multi_networking_are_found(enabled: Any) -> None:
     without = host_cluster({"enableMultiNetworking": enabled})
 
-    [message] = that(cluster_enables_multi_networking, cluster=without)
+    said = that(cluster_enables_multi_networking, cluster=without)
 
-    assert "9 additional networks" in message
+    assert "9 additional networks" in said[0]
 
 
 def test_additional_networks_of_a_pool_inside_such_a_cluster_are_found() -> None:
     whole = inline(gpu_pool(), enableMultiNetworking=False)
 
-    [message] = that(cluster_enables_multi_networking, cluster=whole, pool=None)
+    said = that(cluster_enables_multi_networking, cluster=whole, pool=None)
 
-    assert 'inside the cluster "platform"' in message
+    assert 'inside the cluster "platform"' in said[0]
 
 
 @pytest.mark.parametrize("enabled", [True, "true", UNKNOWN])
@@ -109,7 +111,17 @@ def test_additional_networks_on_a_cluster_with_multi_networking_are_silent(enabl
 def test_a_pool_that_needs_no_multi_networking_is_silent(pool: Resource) -> None:
     without = host_cluster({"enableMultiNetworking": False})
 
-    assert that(cluster_enables_multi_networking, cluster=without, pool=pool) == []
+    assert findings(cluster_enables_multi_networking, without, pool) == []
+
+
+@pytest.mark.parametrize("kept", ["gvnic_network", "gvnic_parameters"])
+def test_network_objects_in_a_cluster_without_multi_networking_are_found_once(kept: str) -> None:
+    gone = {key.replace("-", "_"): None for key in platform() if "network" in key or "parameters" in key}
+    changes = {**gone, "pool": None, kept: platform()[kept.replace("_", "-")]}
+
+    [message] = that(cluster_enables_multi_networking, cluster=host_cluster({"enableMultiNetworking": None}), **changes)
+
+    assert "no matches for kind" in message
 
 
 # the whole fabric
@@ -272,6 +284,76 @@ def test_a_pool_on_rdma_networks_of_two_zones_is_found() -> None:
 )
 def test_a_pool_in_the_zone_of_its_rdma_network_is_silent(changes: dict[str, Resource]) -> None:
     assert that(pool_stands_in_zone, **changes) == []
+
+
+def test_a_pool_over_zones_on_rdma_networks_that_others_make_is_found() -> None:
+    pool = gpu_pool(props={"nodeLocations": ["us-central1-a", "us-central1-b"]})
+
+    [message] = findings(pool_stands_in_zone, pool, host_cluster())
+
+    assert "one zone only" in message
+
+
+@pytest.mark.parametrize("attached", [[], [GVNIC]])
+def test_a_pool_over_zones_without_rdma_networks_is_silent(attached: list[tuple[str, str]]) -> None:
+    pool = gpu_pool(attached=attached, props={"nodeLocations": ["us-central1-a", "us-central1-b"]})
+
+    assert findings(pool_stands_in_zone, pool, host_cluster()) == []
+
+
+# image and version
+
+
+@pytest.mark.parametrize("image", ["UBUNTU_CONTAINERD", "ubuntu_containerd", "WINDOWS_LTSC_CONTAINERD"])
+def test_another_image_than_cos_on_a_fabric_is_found(image: str) -> None:
+    assert len(findings(pool_runs_cos, gpu_pool(props={"nodeConfig": {"imageType": image}}))) == 1
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        gpu_pool(),
+        gpu_pool(props={"nodeConfig": {"imageType": "cos_containerd"}}),
+        gpu_pool(props={"nodeConfig": {"imageType": UNKNOWN}}),
+        gpu_pool(attached=[], props={"nodeConfig": {"imageType": "UBUNTU_CONTAINERD"}}),
+        gpu_pool("g2-standard-48", "nvidia-l4", [GVNIC], {"nodeConfig": {"imageType": "UBUNTU_CONTAINERD"}}),
+    ],
+)
+def test_cos_on_a_fabric_or_another_image_without_one_is_silent(pool: Resource) -> None:
+    assert findings(pool_runs_cos, pool) == []
+
+
+@pytest.mark.parametrize(
+    ("machine", "attached", "version"),
+    [
+        (("a3-ultragpu-8g", "nvidia-h200-141gb"), None, "1.31.4-gke.1000000"),
+        (("a3-ultragpu-8g", "nvidia-h200-141gb"), None, "1.30"),
+        (("a4-highgpu-8g", "nvidia-b200"), None, "1.32.1-gke.1729000"),
+        (MEGA, VPCS, "1.31.13-gke.1"),
+        (("a3-highgpu-8g", "nvidia-h100-80gb"), VPCS[:4], "1.27.16-gke.1"),
+    ],
+)
+def test_a_gke_that_does_not_support_the_fabric_is_found(
+    machine: tuple[str, str], attached: list[tuple[str, str]] | None, version: str
+) -> None:
+    pool = gpu_pool(*machine, attached)
+
+    assert len(that(version_supports_fabric, pool=pool, cluster=host_cluster({"minMasterVersion": version}))) == 1
+    newer = host_cluster({"minMasterVersion": "1.36"})
+    assert (
+        len(that(version_supports_fabric, pool=gpu_pool(*machine, attached, {"version": version}), cluster=newer)) == 1
+    )
+
+
+@pytest.mark.parametrize("version", ["1.35", "1.31.4-gke.1183000", "1.31", "latest", None, UNKNOWN, 1.3])
+def test_a_gke_that_supports_the_fabric_or_may_do_so_is_silent(version: Any) -> None:
+    assert that(version_supports_fabric, cluster=host_cluster({"minMasterVersion": version})) == []
+
+
+def test_an_old_gke_without_the_fabric_is_left_to_other_rules() -> None:
+    old = host_cluster({"minMasterVersion": "1.30"})
+
+    assert that(version_supports_fabric, cluster=old, pool=gpu_pool(attached=[])) == []
 
 
 # MTU of A3 Mega and A3 High

@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 
 from inference.rules.nccl import (
-    driver_libraries_are_reachable,
     env_is_not_hard_coded,
     env_keeps_fabric,
-    library_path_is_spelled,
     plugin_is_mounted,
     script_is_sourced,
     server_has_shared_memory,
@@ -18,36 +16,14 @@ from inference.rules.nccl import (
 )
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
-from tests.inference.rules.cases import changed, container, custom, deployment, findings, leader_worker_set, workload
-from tests.inference.rules.fabric_cases import annotations, group, rdma_container
+from tests.inference.rules.cases import changed, container, deployment, findings
+from tests.inference.rules.fabric_cases import annotations, env, group, kinds, rdma_container, shell
 
 SCRIPT = "/usr/local/gib/scripts/set_nccl_env.sh"
 SERVE = "vllm serve meta-llama/Llama-3.1-405B"
 GB200 = {"nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-gb200"}}
 H200 = {"nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-h200-141gb"}}
 SHM = "/dev/shm"  # noqa: S108 - of a container
-
-
-def env(**variables: Any) -> dict[str, Any]:
-    return {"env": [{"name": name, "value": value} for name, value in variables.items()]}
-
-
-def shell(text: str, **rest: Any) -> dict[str, Any]:
-    return {"command": ["bash", "-c", text], "args": None, **rest}
-
-
-def kinds(one: dict[str, Any], pod: dict[str, Any] | None = None) -> list[Resource]:
-    """Make the same container as several kinds of workload."""
-    job = {"template": {"spec": {"containers": [one], **(pod or {})}}}
-    replicated = {"replicatedJobs": [{"name": "w", "template": {"spec": job}}]}
-    return [
-        deployment(containers=[one], pod=pod),
-        workload("kubernetes:apps/v1:StatefulSet", "apps/v1", "StatefulSet", "s", job, None),
-        workload("kubernetes:batch/v1:Job", "batch/v1", "Job", "j", job, None),
-        workload("kubernetes:core/v1:Pod", "v1", "Pod", "p", {"containers": [one], **(pod or {})}, None),
-        custom("jobset.x-k8s.io/v1alpha2", "JobSet", "js", replicated),
-        leader_worker_set(containers=[one], leader=pod, worker=pod),
-    ]
 
 
 # the script
@@ -134,105 +110,6 @@ def test_a_script_under_a_mount_that_is_missing_is_found() -> None:
 def test_a_plugin_that_is_mounted_or_may_be_in_the_image_is_silent(changes: dict[str, Any]) -> None:
     for made in kinds(rdma_container(changes)):
         assert findings(plugin_is_mounted, made) == []
-
-
-# libraries
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        env(LD_LIBRARY_PATH="/usr/lib/x88_64-linux-gnu:/usr/local/nvidia/lib64"),
-        env(LD_LIBRARY_PATH="/usr/local/nvidia/lib64:/lib/x86_46-linux-gnu"),
-        env(LD_LIBRARY_PATH="/usr/lib/aarch46-linux-gnu:/usr/local/nvidia/lib64"),
-        env(LD_PRELOAD="/usr/lib/x86-64-linux-gnu/libnccl.so.2"),
-        shell(f"export LD_LIBRARY_PATH=/usr/lib/x68_64-linux-gnu:/usr/local/nvidia/lib64\n{SERVE}"),
-    ],
-)
-def test_an_architecture_that_does_not_exist_is_found(changes: dict[str, Any]) -> None:
-    for made in kinds(container(changes)):
-        assert "no such architecture" in findings(library_path_is_spelled, made)[0]
-
-
-@pytest.mark.parametrize("pod", [GB200, {"nodeSelector": {"kubernetes.io/arch": "arm64"}}])
-def test_libraries_of_another_architecture_than_the_node_are_found(pod: dict[str, Any]) -> None:
-    one = container(env(LD_LIBRARY_PATH="/usr/lib/x86_64-linux-gnu:/usr/local/nvidia/lib64"))
-
-    for made in kinds(one, pod):
-        assert "aarch64-linux-gnu" in findings(library_path_is_spelled, made)[0]
-
-
-@pytest.mark.parametrize(
-    ("changes", "pod"),
-    [
-        (env(LD_LIBRARY_PATH="/usr/lib/x86_64-linux-gnu:/usr/local/nvidia/lib64"), H200),
-        (env(LD_LIBRARY_PATH="/usr/lib/x86_64-linux-gnu:/usr/local/nvidia/lib64"), None),
-        (env(LD_LIBRARY_PATH="/usr/lib/aarch64-linux-gnu:/usr/local/nvidia/lib64"), GB200),
-        (env(LD_LIBRARY_PATH="/usr/lib/x86_64-linux-gnu:/usr/lib/aarch64-linux-gnu"), GB200),
-        (env(LD_LIBRARY_PATH="/usr/lib/arm-linux-gnueabihf:/usr/local/cuda/targets/x86_64-linux/lib"), None),
-        (env(LD_LIBRARY_PATH="/opt/cross-x86_64-linux-gnu/lib:/usr/local/nvidia/lib64"), H200),
-        (env(LD_LIBRARY_PATH=UNKNOWN), GB200),
-        ({"env": UNKNOWN}, GB200),
-        ({}, None),
-    ],
-)
-def test_libraries_of_the_node_s_architecture_are_silent(changes: dict[str, Any], pod: dict[str, Any] | None) -> None:
-    for made in kinds(container(changes), pod):
-        assert findings(library_path_is_spelled, made) == []
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        env(LD_LIBRARY_PATH="/usr/local/cuda/lib64"),
-        env(LD_LIBRARY_PATH="/usr/local/nvidia/lib:/usr/lib/x86_64-linux-gnu"),
-        env(LD_LIBRARY_PATH="/usr/local/gib/lib64"),
-        env(LD_LIBRARY_PATH=""),
-        env(BASE="/usr/local/cuda", LD_LIBRARY_PATH="$(BASE)/lib64"),
-        shell(f"export LD_LIBRARY_PATH=/usr/local/cuda/lib64 && {SERVE}"),
-        shell(f"LD_LIBRARY_PATH=/opt/lib; export LD_LIBRARY_PATH; {SERVE}"),
-    ],
-)
-def test_a_library_path_without_the_driver_is_found(changes: dict[str, Any]) -> None:
-    for made in kinds(container(changes)):
-        assert "without the directory of the GPU driver" in findings(driver_libraries_are_reachable, made)[0]
-
-
-@pytest.mark.parametrize(
-    ("changes", "pod"),
-    [
-        (env(LD_LIBRARY_PATH="/usr/local/nvidia/lib64"), None),
-        (env(LD_LIBRARY_PATH="/usr/local/gib/lib64:/usr/local/nvidia/lib64/"), None),
-        (env(NV="/usr/local/nvidia", LD_LIBRARY_PATH="$(NV)/lib64"), None),
-        (env(LD_LIBRARY_PATH="/x:$(SOMETHING)"), None),
-        ({"env": [{"name": "LD_LIBRARY_PATH", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}]}, None),
-        ({"env": None}, None),
-        ({"env": UNKNOWN}, None),
-        (shell(f"export LD_LIBRARY_PATH=/opt/lib:$LD_LIBRARY_PATH; {SERVE}", env=[]), None),
-        (
-            shell(
-                f"export LD_LIBRARY_PATH=/usr/local/nvidia/lib64:$LD_LIBRARY_PATH; {SERVE}", **env(LD_LIBRARY_PATH="/x")
-            ),
-            None,
-        ),
-        (shell(f"ldconfig /usr/local/nvidia/lib64; {SERVE}", **env(LD_LIBRARY_PATH="/x")), None),
-        ({**env(LD_LIBRARY_PATH="/x"), "resources": None}, None),
-        (env(LD_LIBRARY_PATH="/x"), {"nodeSelector": {"eks.amazonaws.com/nodegroup": "gpus"}}),
-        (
-            {**env(LD_LIBRARY_PATH="/driver/lib64"), "volumeMounts": [{"name": "nvidia", "mountPath": "/driver"}]},
-            {"volumes": [{"name": "nvidia", "hostPath": {"path": "/home/kubernetes/bin/nvidia"}}]},
-        ),
-        (
-            {**env(LD_LIBRARY_PATH="/libs"), "volumeMounts": [{"name": "nvidia", "mountPath": "/libs/"}]},
-            {"volumes": [{"name": "nvidia", "hostPath": {"path": "/home/kubernetes/bin/nvidia/lib64"}}]},
-        ),
-    ],
-)
-def test_a_library_path_with_the_driver_or_none_at_all_is_silent(
-    changes: dict[str, Any], pod: dict[str, Any] | None
-) -> None:
-    for made in kinds(container(changes), pod):
-        assert findings(driver_libraries_are_reachable, made) == []
 
 
 # variables
@@ -366,7 +243,7 @@ def test_a_server_with_shared_memory_or_on_one_gpu_is_silent(made: Callable[[], 
 
 
 def test_malformed_containers_never_crash() -> None:
-    rules = (script_is_sourced, plugin_is_mounted, library_path_is_spelled, driver_libraries_are_reachable)
+    rules = (script_is_sourced, plugin_is_mounted)
     odd = ({"env": "x"}, {"env": [None, 5, {"name": 7}]}, {"volumeMounts": {"a": 1}}, {"command": {"x": [1]}})
     for changes in odd:
         for rule in (*rules, server_has_shared_memory):

@@ -132,7 +132,17 @@ def test_a_group_whose_nodes_get_no_plugin_is_found() -> None:
 def test_a_group_whose_installer_of_an_address_is_for_other_gpus_is_found() -> None:
     wrong = manifest(f"{RAW}/{COMMIT}/gpudirect-tcpxo/nccl-tcpxo-installer.yaml")
 
-    assert f"there is one for {MEGA}" in that(installers_fit_pools, installer=wrong)[0]
+    said = that(installers_fit_pools, installer=wrong)
+
+    assert any(f"there is one for {MEGA}" in message for message in said)
+    assert any(f"on nodes with {MEGA}, and the pools with a fabric have {H200}" in message for message in said)
+
+
+@pytest.mark.parametrize("name", ["nccl-rdma-installer-a4x.yaml", "nccl-tcpx-installer.yaml"])
+def test_an_installer_of_an_address_for_gpus_that_no_pool_has_is_found_without_any_group(name: str) -> None:
+    wrong = manifest(f"{RAW}/{COMMIT}/gpudirect/{name}")
+
+    assert "DESIRED 0" in that(installers_fit_pools, installer=wrong, group=None)[0]
 
 
 @pytest.mark.parametrize("type_", [CONFIG_FILE, "kubernetes:yaml:ConfigFile"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from inference.rules.rdma import (
+    claim_locks_memory,
     container_locks_memory,
     group_uses_fabric,
     pod_interfaces_are_readable,
@@ -235,6 +236,29 @@ def test_a_sidecar_without_gpus_needs_no_capability() -> None:
     made = deployment(containers=[rdma_container(), proxy], annotations=annotations())
 
     assert findings(container_locks_memory, made) == []
+
+
+CLAIM = {"resourceClaims": [{"name": "rdma", "resourceClaimTemplateName": "nics"}]}
+
+
+def claim(device_class: str = "mrdma.google.com") -> Resource:
+    requests = [{"name": "nics", "exactly": {"deviceClassName": device_class, "allocationMode": "All"}}]
+    return custom("resource.k8s.io/v1", "ResourceClaimTemplate", "nics", {"spec": {"devices": {"requests": requests}}})
+
+
+def test_a_container_that_claims_rdma_nics_and_may_not_lock_memory_is_found() -> None:
+    for made in kinds({"securityContext": None}, {}, CLAIM):
+        [message] = findings(claim_locks_memory, made, claim())
+        assert "IPC_LOCK" in message
+
+
+@pytest.mark.parametrize(
+    ("context", "of_class"),
+    [({}, "mrdma.google.com"), (None, "netdev.google.com"), ({"capabilities": UNKNOWN}, "mrdma.google.com")],
+)
+def test_a_container_that_may_lock_memory_or_claims_other_nics_is_silent(context: Any, of_class: str) -> None:
+    for made in kinds({"securityContext": context}, {}, CLAIM):
+        assert findings(claim_locks_memory, made, claim(of_class)) == []
 
 
 # declared networks

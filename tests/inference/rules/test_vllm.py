@@ -11,6 +11,7 @@ from inference.rules.vllm import (
     options_exist,
     options_have_values,
     ray_is_there,
+    speculation_is_complete,
 )
 from tests.inference.rules.cases import container, custom, deployment, findings, group_container, leader_worker_set
 
@@ -22,6 +23,7 @@ RULES = (
     options_exist,
     options_have_values,
     ray_is_there,
+    speculation_is_complete,
 )
 
 
@@ -150,6 +152,32 @@ def test_an_object_that_is_no_json_is_found(changes):
 )
 def test_an_object_that_parses_is_silent(changes):
     assert not findings(json_options_parse, serving(**changes))
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ('{"num_speculative_tokens": 3}', "neither"),
+        ('{"method": "eagle3", "num_speculative_tokens": 3}', "no draft model"),
+        ('{"method": "ngram"}', "num_speculative_tokens"),
+    ],
+)
+def test_speculation_that_lacks_something_is_found(config, says):
+    assert says in findings(speculation_is_complete, serving(args=["--speculative-config", config]))[0]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        '{"method": "ngram", "num_speculative_tokens": 3, "prompt_lookup_max": 4}',
+        '{"model": "acme/draft", "num_speculative_tokens": 3}',
+        '{"method": "mtp"}',
+        '{"method": "$(METHOD)"}',
+        "$(CONFIG)",
+    ],
+)
+def test_speculation_that_is_complete_is_silent(config):
+    assert not findings(speculation_is_complete, serving(args=["--speculative-config", config]))
 
 
 # Ray
