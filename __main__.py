@@ -11,6 +11,8 @@ from components.inference_cluster import InferenceCluster, InferenceClusterArgs
 from components.inference_gateway import InferenceGateway, InferenceGatewayArgs
 from components.inference_namespace import InferenceNamespace, InferenceNamespaceArgs
 from components.model_identity import ModelIdentity, ModelIdentityArgs
+from components.network_policies import NetworkPolicies, NetworkPoliciesArgs
+from components.nim_model import NimModel, NimModelArgs
 from components.platform_network import PlatformNetwork, PlatformNetworkArgs
 from components.project_services import ProjectServices, ProjectServicesArgs
 from components.rdma_network import RdmaNetwork, RdmaNetworkArgs
@@ -45,9 +47,10 @@ objects = kubernetes.Provider(
     opts=pulumi.ResourceOptions(depends_on=[cluster]),
 )
 both = (cloud, objects)
-namespace = InferenceNamespace(
-    "namespace", InferenceNamespaceArgs(project=project, secrets=plan.secrets, after=[services]), options(on=both)
-)
+namespace = InferenceNamespace("namespace", InferenceNamespaceArgs.of(plan, [services]), options(on=both))
+walls: list[pulumi.Resource] = []
+if plan.settings.cluster.isolated:
+    walls.append(NetworkPolicies("isolation", NetworkPoliciesArgs(plan=plan), options(namespace, on=both)))
 
 fabrics: dict[str, RdmaNetwork] = {}
 for name, members in plan.accelerator_networks.items():
@@ -66,8 +69,10 @@ servers: list[pulumi.Resource] = []
 for name, model in plan.models.items():
     identity_args = ModelIdentityArgs(model=model, project=project)
     identity = ModelIdentity(f"{name}-identity", identity_args, options(namespace, on=both))
-    before = [namespace, identity, *fabrics.values(), *pools, *software]
-    servers += serve(model, before, options(on=both))
+    before = [namespace, identity, *walls, *fabrics.values(), *pools, *software]
+    servers += serve(plan, model, before, options(on=both))
+for name, nim in plan.nims.items():
+    NimModel(name, NimModelArgs(model=nim, after=[namespace, *walls, *pools, *software]), options(on=both))
 
 if plan.settings.gateway is not None:
     entrance = InferenceGatewayArgs(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes import apps, batch, core, rbac, resource
+from pulumi_kubernetes import apps, batch, core, networking, rbac, resource, storage
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from inference.manifests.objects import Manifest
@@ -17,15 +17,19 @@ __all__ = ["create"]
 _TYPED: dict[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("v1", "ConfigMap"): core.v1.ConfigMap,
     ("v1", "Namespace"): core.v1.Namespace,
+    ("v1", "ResourceQuota"): core.v1.ResourceQuota,
     ("v1", "Secret"): core.v1.Secret,
     ("v1", "Service"): core.v1.Service,
     ("v1", "ServiceAccount"): core.v1.ServiceAccount,
     ("apps/v1", "DaemonSet"): apps.v1.DaemonSet,
     ("apps/v1", "Deployment"): apps.v1.Deployment,
+    ("apps/v1", "StatefulSet"): apps.v1.StatefulSet,
     ("batch/v1", "Job"): batch.v1.Job,
+    ("networking.k8s.io/v1", "NetworkPolicy"): networking.v1.NetworkPolicy,
     ("rbac.authorization.k8s.io/v1", "Role"): rbac.v1.Role,
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): rbac.v1.RoleBinding,
     ("resource.k8s.io/v1", "ResourceClaimTemplate"): resource.v1.ResourceClaimTemplate,
+    ("storage.k8s.io/v1", "StorageClass"): storage.v1.StorageClass,
 }
 
 

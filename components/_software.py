@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import pulumi
 
+from components.cert_manager import CertManager, CertManagerArgs
+from components.compute_domains import ComputeDomains, ComputeDomainsArgs
 from components.fabric_acceptance import FabricAcceptance, FabricAcceptanceArgs
+from components.kserve_controller import KserveController, KserveControllerArgs
 from components.leader_worker_set_controller import LeaderWorkerSetController, LeaderWorkerSetControllerArgs
 from components.nccl_installer import NcclInstaller, NcclInstallerArgs
 from inference.blueprint import Blueprint, GpuPoolPlan
@@ -18,21 +21,26 @@ __all__ = ["install"]
 def install(plan: Blueprint, opts: pulumi.ResourceOptions) -> list[pulumi.Resource]:
     """Create the installers and controllers of a stack; ``opts`` are the options of each."""
     software: list[pulumi.Resource] = []
-    if carriers := [pool for pool in plan.fabrics.values() if pool.gib]:
+    if joined := [pool for pool in plan.fabrics.values() if pool.nvlink_domain]:
+        software.append(ComputeDomains("nvlink", ComputeDomainsArgs(pools=joined), opts))
+    if carriers := [pool for pool in plan.fabrics.values() if pool.gib or pool.tcpxo]:
         installer = NcclInstaller("nccl", NcclInstallerArgs(pools=carriers), opts)
-        software += [installer, *_accept(carriers, installer, opts)]
+        software += [installer, *_accept(carriers, [*software, installer], opts)]
     if plan.groups:
         controller = LeaderWorkerSetControllerArgs(replicas=2 if plan.locked else 1)
         software.append(LeaderWorkerSetController("lws", controller, opts))
+    if plan.kserve:
+        certificates = CertManager("cert-manager", CertManagerArgs(replicas=2 if plan.locked else 1), opts)
+        software += [certificates, KserveController("kserve", KserveControllerArgs(after=[certificates]), opts)]
     return software
 
 
 def _accept(
-    carriers: Sequence[GpuPoolPlan], installer: NcclInstaller, opts: pulumi.ResourceOptions
+    carriers: Sequence[GpuPoolPlan], software: Sequence[pulumi.Resource], opts: pulumi.ResourceOptions
 ) -> Iterator[FabricAcceptance]:
-    """Create the tests of the pools that ask for one, after the plugin that they measure."""
+    """Create the tests of the pools that ask for one, after the software that they measure."""
     after = copy.copy(opts)
-    after.depends_on = [*(opts.depends_on if isinstance(opts.depends_on, Sequence) else []), installer]
+    after.depends_on = [*(opts.depends_on if isinstance(opts.depends_on, Sequence) else []), *software]
     for pool in carriers:
         if pool.settings.acceptance is not None:
             args = FabricAcceptanceArgs(pool=pool, test=pool.settings.acceptance)

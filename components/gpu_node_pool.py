@@ -1,7 +1,7 @@
 """GpuNodePool: nodes with GPUs, bought in one way, upgraded without a spare node.
 
-Owns: one GKE node pool. Leaves alone: the fabric's networks (RdmaNetwork) and the software on the nodes
-(NcclInstaller).
+Owns: one GKE node pool, and the workload policy where NVLink joins its nodes. Leaves alone: the fabric's networks
+(RdmaNetwork) and the software on the nodes (NcclInstaller, ComputeDomains).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class GpuNodePoolArgs:
     """ID of the cluster."""
     location: str
     """Zone or region of the cluster."""
+    region: str
     node_identity: pulumi.Input[str]
     """Email of the nodes' service account."""
     project: str
@@ -53,6 +54,7 @@ class GpuNodePoolArgs:
             pool=pool,
             cluster=cluster.cluster.id,
             location=plan.settings.cluster.location,
+            region=plan.region,
             node_identity=cluster.node_identity,
             project=plan.settings.cluster.project,
             attached=fabric.attached if fabric else (),
@@ -63,7 +65,7 @@ class GpuNodePoolArgs:
 
 
 class GpuNodePool(pulumi.ComponentResource):
-    """Creates one node pool."""
+    """Creates one node pool, and a resource policy for nodes that share NVLink."""
 
     name: pulumi.Output[str]
     """Name of the pool in GKE."""
@@ -82,6 +84,7 @@ class GpuNodePool(pulumi.ComponentResource):
             autoscaling=bought.autoscaling,
             management=bought.management,
             queued_provisioning=bought.queued_provisioning,
+            placement_policy=self._placement(name, args),
             upgrade_settings=gcp.container.NodePoolUpgradeSettingsArgs(
                 strategy="SURGE", max_surge=0, max_unavailable=1
             ),
@@ -91,6 +94,20 @@ class GpuNodePool(pulumi.ComponentResource):
         )
         self.name = pool.name
         self.register_outputs({"name": self.name})
+
+    def _placement(self, name: str, args: GpuNodePoolArgs) -> gcp.container.NodePoolPlacementPolicyArgs | None:
+        """Keep nodes that share NVLink in one domain."""
+        if not args.pool.nvlink_domain:
+            return None
+        policy = gcp.compute.ResourcePolicy(
+            f"{name}-domain",
+            region=args.region,
+            workload_policy=gcp.compute.ResourcePolicyWorkloadPolicyArgs(
+                type="HIGH_THROUGHPUT", accelerator_topology=gke.NVLINK_DOMAIN_TOPOLOGY
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return gcp.container.NodePoolPlacementPolicyArgs(type="COMPACT", policy_name=policy.name)
 
 
 def _network(args: GpuNodePoolArgs) -> gcp.container.NodePoolNetworkConfigArgs:

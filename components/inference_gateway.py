@@ -2,7 +2,8 @@
 
 Owns: the Gateway, for each model the picker with its rights, the InferencePool, the route and GKE's policies, and for
 several models the router that reads from the body which one is meant.
-Leaves alone: the certificate and the DNS record of the host name, which outlive the stack.
+Leaves alone: the certificate and the DNS record of the host name, which outlive the stack, and the route of a model
+under KServe, which KServe makes.
 Deleting it frees the load balancer, so everything the load balancer uses must outlive it.
 """
 
@@ -85,6 +86,8 @@ class InferenceGateway(pulumi.ComponentResource):
         after_pool = pulumi.ResourceOptions(parent=self, depends_on=[pool])
         health = create(f"{name}-health", gateway.health_check_policy(model), after_pool)
         backend = create(f"{name}-backend", gateway.backend_policy(model, settings), after_pool)
+        if model.settings.engine == "kserve":
+            return
         create(
             f"{name}-route",
             gateway.route(model, settings, by_name=router is not None),

@@ -1,9 +1,9 @@
 """RdmaNetwork: what connects the GPUs of different nodes.
 
-Owns, in the form of multi-networking: a VPC for the second host NIC with its firewall rule, the RoCE VPC with one
-subnet per RDMA NIC, and the Network objects that pods name. In the form of managed DRANET GKE makes VPCs and subnets
-itself, and this owns the claim of the devices only. Leaves alone: the nodes, and firewall rules on the RoCE VPC, which
-takes none (https://cloud.google.com/firewall/docs/firewall-for-roce).
+Owns, in the form of multi-networking: for RDMA a VPC for the second host NIC with its firewall rule and the RoCE VPC
+with one subnet per RDMA NIC, for TCPXO and TCPX a VPC per GPU NIC; and the Network objects that pods name. In the form
+of managed DRANET GKE makes VPCs and subnets itself, and this owns the claim of the devices only. Leaves alone: the
+nodes, and firewall rules on the RoCE VPC, which takes none (https://cloud.google.com/firewall/docs/firewall-for-roce).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class RdmaNetworkArgs:
 
 
 class RdmaNetwork(pulumi.ComponentResource):
-    """Creates two VPCs, nine subnets and eighteen Kubernetes objects, or one claim template."""
+    """Creates VPCs, a subnet and two Kubernetes objects for each NIC, or one claim template."""
 
     attached: tuple[AttachedNetwork, ...]
     """Networks that nodes attach; empty under DRANET."""
@@ -76,21 +76,45 @@ class RdmaNetwork(pulumi.ComponentResource):
             self.profile = "auto"
             create(f"{name}-claim", manifests.claim_template(args.pool), pulumi.ResourceOptions(parent=self))
         else:
-            self.attached = (*self._create_host_network(name, args, fabric), *self._create_fabric(name, args, fabric))
+            host = self._create_host_network(name, args, fabric) if fabric.host_networks else []
+            profile = network_profile(args.pool.zone, fabric)
+            gpus = (
+                self._create_fabric(name, args, fabric, profile) if profile else self._create_vpcs(name, args, fabric)
+            )
+            self.attached = (*host, *gpus)
             self._create_objects(name, fabric)
         self.register_outputs({"attachment": args.pool.attachment, "networks": len(self.attached)})
 
+    def _create_networks(self, name: str, args: RdmaNetworkArgs, fabric: Fabric) -> list[AttachedNetwork]:
+        profile = network_profile(args.pool.zone, fabric)
+        if profile is None:
+            return self._create_vpcs(name, args, fabric)
+        return [*self._create_host_network(name, args, fabric), *self._create_fabric(name, args, fabric, profile)]
+
     def _create_host_network(self, name: str, args: RdmaNetworkArgs, fabric: Fabric) -> list[AttachedNetwork]:
+        vpc, subnet = self._create_vpc(f"{name}-host", args, fabric, args.ranges.host_nics)
+        return [AttachedNetwork(name=n, network=vpc.name, subnetwork=subnet.name) for n in fabric.host_network_names]
+
+    def _create_vpcs(self, name: str, args: RdmaNetworkArgs, fabric: Fabric) -> list[AttachedNetwork]:
+        """Create an ordinary VPC for each GPU NIC, as the NICs of one machine must be in different ones."""
+        attached = []
+        blocks = addressing.split(args.ranges.rdma, fabric.gpu_networks)
+        for network, block in zip(fabric.gpu_network_names, blocks, strict=True):
+            vpc, subnet = self._create_vpc(f"{name}-{network}", args, fabric, block)
+            attached.append(AttachedNetwork(name=network, network=vpc.name, subnetwork=subnet.name))
+        return attached
+
+    def _create_vpc(
+        self, name: str, args: RdmaNetworkArgs, fabric: Fabric, block: str
+    ) -> tuple[gcp.compute.Network, gcp.compute.Subnetwork]:
         child = pulumi.ResourceOptions(parent=self)
-        vpc = gcp.compute.Network(f"{name}-host", auto_create_subnetworks=False, mtu=fabric.mtu, opts=child)
-        subnet = gcp.compute.Subnetwork(
-            f"{name}-host", network=vpc.id, region=args.region, ip_cidr_range=args.ranges.host_nics, opts=child
-        )
+        vpc = gcp.compute.Network(name, auto_create_subnetworks=False, mtu=fabric.mtu, opts=child)
+        subnet = gcp.compute.Subnetwork(name, network=vpc.id, region=args.region, ip_cidr_range=block, opts=child)
         gcp.compute.Firewall(
-            f"{name}-host-internal",
+            f"{name}-internal",
             network=vpc.id,
             direction="INGRESS",
-            source_ranges=[args.ranges.host_nics],
+            source_ranges=[block],
             allows=[
                 gcp.compute.FirewallAllowArgs(protocol="tcp", ports=["0-65535"]),
                 gcp.compute.FirewallAllowArgs(protocol="udp", ports=["0-65535"]),
@@ -98,11 +122,10 @@ class RdmaNetwork(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        return [AttachedNetwork(name=n, network=vpc.name, subnetwork=subnet.name) for n in fabric.host_network_names]
+        return vpc, subnet
 
-    def _create_fabric(self, name: str, args: RdmaNetworkArgs, fabric: Fabric) -> list[AttachedNetwork]:
+    def _create_fabric(self, name: str, args: RdmaNetworkArgs, fabric: Fabric, profile: str) -> list[AttachedNetwork]:
         child = pulumi.ResourceOptions(parent=self)
-        profile = network_profile(args.pool.zone, fabric)
         vpc = gcp.compute.Network(
             f"{name}-roce",
             auto_create_subnetworks=False,

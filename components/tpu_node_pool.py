@@ -118,4 +118,6 @@ class TpuNodePool(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return gcp.container.NodePoolPlacementPolicyArgs(type="", policy_name=policy.name, tpu_topology=found.topology)
+        return gcp.container.NodePoolPlacementPolicyArgs(
+            type="COMPACT", policy_name=policy.name, tpu_topology=found.topology
+        )

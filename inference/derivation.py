@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from inference.facts.fabrics import Fabric
 from inference.facts.gpus import GPUS, Gpu
 from inference.facts.machines import Machine, machine
-from inference.facts.models import Model
+from inference.facts.models import Model, find
 from inference.facts.tpus import Slice, slice_of
 from inference.facts.zones import is_zone, region_of
-from inference.fit import Device, Fit, Split, fit
+from inference.fit import GIB, Device, Fit, Split, fit
 from inference.settings.cluster import ClusterSettings
 from inference.settings.models import VllmModel
 from inference.settings.nim import NimModelSettings
@@ -29,6 +30,7 @@ __all__ = [
     "image_version",
     "machine_of",
     "most_nodes",
+    "nim_cache_gib",
     "nim_models",
     "nodes_per_replica",
     "pods_accelerators",
@@ -129,6 +131,19 @@ def vllm_models(settings: StackSettings) -> dict[str, VllmServed]:
 def nim_models(settings: StackSettings) -> dict[str, NimModelSettings]:
     """Return the models that a NIM serves."""
     return {name: model for name, model in settings.models.items() if isinstance(model, NimModelSettings)}
+
+
+_BUILDS = 2
+_CACHE_ROOM_GIB = 20
+"""The cache of a NIM holds the build in use and the one before it, and what the engine compiles."""
+
+
+def nim_cache_gib(model: NimModelSettings) -> int | None:
+    """Return the disk of each pod of a NIM, GiB; ``None`` where neither the setting nor the model's size tells."""
+    known = find(model.model)
+    if model.cache_gib is not None or known is None or known.weight_bytes is None:
+        return model.cache_gib
+    return math.ceil(_BUILDS * known.weight_bytes / GIB / 10) * 10 + _CACHE_ROOM_GIB
 
 
 def split_of(model: VllmModel) -> Split:

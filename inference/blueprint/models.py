@@ -167,7 +167,7 @@ def _plan(
     per_pod = derivation.pods_accelerators(model, pool)
     if per_pod is None:
         raise ValueError(f"models.{name}: accelerators are not settled; the checks should have refused it")
-    server = COMPONENTS["vllm" if pool.kind == "gpu" else "vllm-tpu"]
+    server = COMPONENTS[_server(pools[model.pool])]
     return ModelPlan(
         name=name,
         role=role,
@@ -191,3 +191,10 @@ def _plan(
         api_key_version=gateway.api_key.version if gateway else "",
         cache_events=gateway is not None and gateway.picker.prefix_cache == "precise",
     )
+
+
+def _server(pool: GpuPoolPlan | TpuPoolPlan) -> str:
+    """Return the build of vLLM for the pool: the NCCL plugin for TCPXO is of CUDA 12, and the default build of 13."""
+    if isinstance(pool, TpuPoolPlan):
+        return "vllm-tpu"
+    return "vllm-cu129" if pool.tcpxo else "vllm"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,20 +9,15 @@ from functools import cached_property
 from inference.blueprint.names import MODEL_LABEL
 from inference.blueprint.pods import PodShare, pod_share
 from inference.blueprint.pools import GpuPoolPlan, TpuPoolPlan
-from inference.derivation import nim_models
+from inference.derivation import nim_cache_gib, nim_models
 from inference.facts import nim
 from inference.facts.models import find
-from inference.fit import GIB
 from inference.naming import bounded
 from inference.settings import StackSettings
 from inference.settings.nim import NimModelSettings
 from inference.startup import Startup, startup
 
-__all__ = ["NimPlan", "cache_gib", "plan_nim"]
-
-_BUILDS = 2
-_ROOM_GIB = 20
-"""A cache holds the build in use and the one before it, and what the engine compiles."""
+__all__ = ["NimPlan", "plan_nim"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +75,7 @@ class NimPlan:
     @property
     def storage_class(self) -> str:
         """Storage class of the caches: disks that the pool's machine takes."""
-        return f"{self.pool.name}-cache"
+        return f"{self.name}-cache"
 
     @cached_property
     def share(self) -> PodShare:
@@ -89,19 +83,9 @@ class NimPlan:
         return pod_share(self.pool, self.settings.gpus)
 
 
-def cache_gib(model: NimModelSettings) -> int | None:
-    """Return the disk of each pod, GiB; ``None`` where neither the setting nor the size of the model tells."""
-    if model.cache_gib is not None:
-        return model.cache_gib
-    known = find(model.model)
-    if known is None or known.weight_bytes is None:
-        return None
-    return math.ceil(_BUILDS * known.weight_bytes / GIB / 10) * 10 + _ROOM_GIB
-
-
 def plan_nim(settings: StackSettings, name: str, pools: Mapping[str, GpuPoolPlan | TpuPoolPlan]) -> NimPlan:
     model = nim_models(settings)[name]
-    pool, image, size = pools[model.pool], model.image or nim.image(model.model), cache_gib(model)
+    pool, image, size = pools[model.pool], model.image or nim.image(model.model), nim_cache_gib(model)
     if not isinstance(pool, GpuPoolPlan) or image is None or size is None:
         raise ValueError(f"models.{name}: pool, image or cache is not settled; the checks should have refused it")
     known = find(model.model)

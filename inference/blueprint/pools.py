@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from inference import derivation
 from inference.blueprint.names import POOL_LABEL
+from inference.facts import gke
 from inference.facts.fabrics import Fabric
 from inference.facts.gpus import Gpu
 from inference.facts.machines import Machine
@@ -49,6 +50,21 @@ class GpuPoolPlan(PoolPlan):
     def gib(self) -> bool:
         """Whether the nodes need the NCCL plugin for RDMA (gIB) installed; A4X Max carries it in the image."""
         return self.attachment != "default" and self.fabric is not None and self.fabric.name == "roce"
+
+    @property
+    def tcpxo(self) -> bool:
+        """Whether the nodes need the NCCL plugin for TCPXO, and each server the receive daemon."""
+        return self.attachment != "default" and self.fabric is not None and self.fabric.name == "tcpxo"
+
+    @property
+    def nvlink_domain(self) -> bool:
+        """Whether NVLink joins the nodes of the pool, which NCCL uses through a compute domain."""
+        return self.machine.family in gke.NVLINK_DOMAIN_FAMILIES
+
+    @property
+    def domain_claim(self) -> str:
+        """Name of the claim template of the pool's compute domain."""
+        return f"{self.name}-domain-channel"
 
     @property
     def boot_disk_type(self) -> str:

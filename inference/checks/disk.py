@@ -27,7 +27,7 @@ def check(settings: StackSettings) -> Iterator[Problem]:
     for name, model in vllm_models(settings).items():
         for stage, server in stages_of(model):
             pool, known = settings.pools.get(server.pool), find(server.model)
-            if pool is None or known is None or known.weight_bytes is None or not isinstance(server.weights, HubWeights):
+            if pool is None or known is None or not known.weight_bytes or not isinstance(server.weights, HubWeights):
                 continue
             size = known.weight_bytes / 1e9
             needed = math.ceil((size + _SOFTWARE_GB) / (1 - _EVICTION_SHARE) / 10) * 10

@@ -28,7 +28,7 @@ from inference.settings import StackSettings
 from inference.settings.models import HubWeights, VllmModel
 from inference.settings.pools import AcceleratorPool, TpuPoolSettings
 
-__all__ = ["OWNED_FLAGS", "check", "no_pool"]
+__all__ = ["OWNED_FLAGS", "check", "check_image", "no_pool"]
 
 OWNED_FLAGS = {
     "--model": "model",
@@ -68,7 +68,7 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
     for name, model in vllm_models(settings).items():
         where = f"models.{name}"
         known = find(model.model)
-        yield from _image(model, where)
+        yield from check_image(model.image, where)
         yield from _arguments(model, where)
         if known is not None:
             yield from _terms(model, known, where)
@@ -248,14 +248,15 @@ def _terms(model: VllmModel, known: Model, where: str) -> Iterator[Problem]:
         )
 
 
-def _image(model: VllmModel, where: str) -> Iterator[Problem]:
-    if model.image is None:
+def check_image(image: str | None, where: str) -> Iterator[Problem]:
+    """Yield that an image is not pinned."""
+    if image is None:
         return
-    _, tag, digest = image_version(model.image)
+    _, tag, digest = image_version(image)
     if digest is None and tag in {None, "", "latest", "nightly", "main", "dev"}:
         yield Problem(
             f"{where}.image",
-            f'"{model.image}"',
+            f'"{image}"',
             "the tag moves: the next pod to start may run another version than its neighbors",
             "Pin a version, for example vllm/vllm-openai:v0.32.0, or a digest.",
         )

@@ -5,8 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from inference.derivation import attachment_of, fabric_of, machine_of, region_of_cluster, zone_of
-from inference.facts.gke import MAX_NODE_POOL_NAME, NVLINK_DOMAIN_FAMILIES
+from inference.derivation import (
+    attachment_of,
+    fabric_of,
+    machine_of,
+    region_of_cluster,
+    stages_of,
+    vllm_models,
+    zone_of,
+)
+from inference.facts.gke import MAX_NODE_POOL_NAME, NVLINK_DOMAIN_FAMILIES, NVLINK_DOMAIN_NODES
 from inference.facts.machines import ATTACHABLE, MACHINES, Machine
 from inference.facts.tpus import slice_of
 from inference.facts.zones import offered, region_of, zones_with
@@ -32,6 +40,7 @@ _NAME_SUFFIX = len("-0123456")
 def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]:
     """Yield what is wrong with the pools."""
     used = {model.pool for model in settings.models.values()}
+    used |= {stage.pool for model in vllm_models(settings).values() for _, stage in stages_of(model)}
     blind = "models" in missing or any(path.startswith("models.") for path in missing)
     for name, pool in settings.pools.items():
         where = f"pools.{name}"
@@ -102,6 +111,7 @@ def _gpu(cluster: ClusterSettings, pool: GpuPoolSettings, where: str) -> Iterato
     yield from _offered(cluster, pool, found, where)
     yield from _chosen_accelerator(pool, found, where) if found.attachable else _own_accelerator(pool, found, where)
     yield from _capacity(pool, found, where)
+    yield from _nvlink_domain(pool, found, where)
     yield from _network(pool, where)
     yield from _acceptance(pool, found, where)
 
@@ -196,6 +206,16 @@ def _capacity(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Pro
             "Use reservation, calendar, flex-start or spot.",
         )
     yield from _scales_from_zero(capacity, pool.nodes, where.removesuffix(".capacity.type"))
+
+
+def _nvlink_domain(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
+    if found.family in NVLINK_DOMAIN_FAMILIES and pool.nodes.max > NVLINK_DOMAIN_NODES:
+        yield Problem(
+            f"{where}.nodes.max",
+            str(pool.nodes.max),
+            f"NVLink joins {NVLINK_DOMAIN_NODES} {found.name} at most, and a pool is one such domain",
+            f"Set max to at most {NVLINK_DOMAIN_NODES} and add a pool for each further domain.",
+        )
 
 
 def _scales_from_zero(capacity: object, nodes: NodeRange, where: str) -> Iterator[Problem]:

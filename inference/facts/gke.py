@@ -189,6 +189,10 @@ FLEX_START_COMPACT_PREFIXES = ("a3-ultragpu-", "a4-", "h4d-")
 NVLINK_DOMAIN_FAMILIES = ("a4x", "a4x-max")
 """Machine families whose nodes share NVLink over a compute domain (sources GKECUSTOMA4X, GKECUSTOMMAX)."""
 
+NVLINK_DOMAIN_TOPOLOGY = "1x72"
+COMPUTE_DOMAIN_API = "resource.nvidia.com/v1beta1"
+"""Topology of the workload policy, in GPUs, and the API of NVIDIA's driver (source CT:examples/gke-a4x)."""
+
 NVLINK_DOMAIN_NODES = 18
 """Most nodes of an A4X or A4X Max pool: one NVLink domain, topology 1x72 (sources GKECUSTOMA4X, GKECUSTOMMAX)."""
 
@@ -210,6 +214,13 @@ PROXY_ONLY_RECOMMENDED_PREFIX = 23
 
 PROBE_RANGES = ("130.211.0.0/22", "35.191.0.0/16")
 """Where Google's load balancers probe from (source LBDOC)."""
+
+LINK_LOCAL = "169.254.0.0/16"
+"""Where a node's own servers answer its pods, out of reach of pod selectors: NodeLocal DNSCache, Cloud DNS and the
+metadata server (source TEKTON4000)."""
+
+COLLECTOR_NAMESPACES = ("gmp-system", "gke-gmp-system")
+"""Namespaces that the collectors of Managed Service for Prometheus scrape from (source GMPNS)."""
 
 BACKEND_TIMEOUT_DEFAULT_S = 30
 """Backend timeout without a GCPBackendPolicy, in seconds (source GKEGW)."""
@@ -260,10 +271,19 @@ GIB_IMAGE_PATH = "/var/lib/gib"
 
 TCPXO_APERTURE_DEVICES = "/dev/aperture_devices"
 TCPX_SOCKET_HOST = "/run/tcpx"
-"""Paths of the TCPXO and TCPX sidecars (sources CEA:gpudirect-tcpxo, CEA:gpudirect-tcpx)."""
+DEVICES_ANNOTATION_PREFIX = "devices.gke.io/container."
+"""Paths of the TCPXO and TCPX sidecars, and the annotation that gives a container devices (sources
+CEA:gpudirect-tcpxo, CEA:gpudirect-tcpx)."""
 
 RDMA_CAPABILITY = "IPC_LOCK"
 """Linux capability of a container that registers memory for RDMA, unless it is privileged (source VLLM:docs)."""
+
+# ------------------------------------------------------------------ KServe
+
+KSERVE_API = "serving.kserve.io/v1alpha2"
+KSERVE_NAMESPACE = "kserve"
+"""The stored version of LLMInferenceService, and the namespace that its definitions name for their conversion webhook
+(source KSERVE:charts/kserve-llmisvc-crd)."""
 
 # ------------------------------------------------------------------ LeaderWorkerSet and Kueue
 

@@ -40,7 +40,7 @@ METRICS_PATH = "/v1/metrics"
 
 USER = 1000
 GROUP = 0
-"""Any user will do, in group 0, from 2.0.3 on; a volume needs the file-system group 1000 (sources NIMDOC; NIMDEPLOY)."""
+"""Any user will do, in group 0, from 2.0.3 on; a volume gets the file-system group 1000 (sources NIMDOC; NIMDEPLOY)."""
 
 STARTUP_SECONDS = 1800
 """What NVIDIA's own chart allows for the download and the start, 180 probes of 10 seconds (source NIMDEPLOY)."""
@@ -67,7 +67,9 @@ class Release:
 
 
 _ROWS = (
-    Release(model="meta/llama-3.1-8b-instruct", version="2.0.12", engine="vLLM 0.27.1", source="NIMDOC:2.0.12; NIMTAGS"),
+    Release(
+        model="meta/llama-3.1-8b-instruct", version="2.0.12", engine="vLLM 0.27.1", source="NIMDOC:2.0.12; NIMTAGS"
+    ),
 )
 
 RELEASES: Mapping[str, Release] = MappingProxyType({row.model: row for row in _ROWS})

@@ -66,9 +66,9 @@ def configuration(model: ModelPlan, picker: PickerSettings) -> Manifest:
     plugins = [*_producers(model), {"type": "prefix-cache-scorer", **known_by}]
     plugins += [{"type": name} for name in [*scorers][1:]]
     plugins += [*_roles(model), {"type": "max-score-picker"}]
-    profiles = (
-        {"default": []} if model.prefill is None else {name: [f"{name}-filter"] for name in ("prefill", "decode")}
-    )
+    profiles: dict[str, list[str]] = {"default": []}
+    if model.prefill is not None:
+        profiles = {"prefill": ["prefill-filter"], "decode": ["decode-filter"]}
     return {
         "apiVersion": CONFIG_API_VERSION,
         "kind": CONFIG_KIND,

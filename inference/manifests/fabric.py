@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from inference.blueprint import POOL_LABEL, GpuPoolPlan, TpuPoolPlan
 from inference.facts import gke
+from inference.manifests import tcpxo
 from inference.manifests.objects import Manifest
 
 __all__ = ["FabricParts", "fabric_parts", "placement"]
@@ -25,6 +26,9 @@ class FabricParts:
     """Name of the claim in the pod to the name of its ResourceClaimTemplate."""
     volumes: tuple[Manifest, ...] = ()
     mounts: tuple[Manifest, ...] = ()
+    sidecars: tuple[Manifest, ...] = ()
+    """Init containers that go on running."""
+    environment: tuple[Manifest, ...] = ()
     capabilities: tuple[str, ...] = ()
     script: tuple[str, ...] = ()
     """Lines of shell before the program, which it inherits its environment from."""
@@ -73,12 +77,17 @@ def fabric_parts(pool: GpuPoolPlan | TpuPoolPlan, *, collective: bool) -> Fabric
     """
     if not isinstance(pool, GpuPoolPlan) or pool.fabric is None or pool.attachment == "default":
         return FabricParts()
-    annotations, claims = {}, {}
+    annotations: dict[str, str] = {}
+    claims: dict[str, str] = {}
     if pool.attachment == "multi-network":
         pairs = [{"interfaceName": name, "network": network} for name, network in pool.fabric.interfaces]
         annotations = {gke.DEFAULT_INTERFACE_ANNOTATION: "eth0", gke.INTERFACES_ANNOTATION: json.dumps(pairs)}
     else:
         claims["rdma"] = f"{pool.name}-rdma"
+    if pool.nvlink_domain:
+        claims["compute-domain"] = pool.domain_claim
+    if pool.tcpxo:
+        return _tcpxo(pool, annotations, claims)
     gib = collective and pool.gib
     return FabricParts(
         annotations=annotations,
@@ -86,9 +95,27 @@ def fabric_parts(pool: GpuPoolPlan | TpuPoolPlan, *, collective: bool) -> Fabric
         capabilities=(gke.RDMA_CAPABILITY,),
         volumes=({"name": "gib", "hostPath": {"path": gke.HOST_GIB, "type": "Directory"}},) if gib else (),
         mounts=({"name": "gib", "mountPath": gke.CONTAINER_GIB, "readOnly": True},) if gib else (),
-        script=_wait_and_source(gke.NCCL_ENV_SCRIPT) if gib else (),
+        script=(_wait(gke.NCCL_ENV_SCRIPT), f"source {gke.NCCL_ENV_SCRIPT}") if gib else (),
     )
 
 
-def _wait_and_source(script: str) -> tuple[str, ...]:
-    return (f"until [ -e {script} ]; do sleep 5; done", f"source {script}")
+def _tcpxo(pool: GpuPoolPlan, annotations: dict[str, str], claims: dict[str, str]) -> FabricParts:
+    return FabricParts(
+        annotations={**annotations, **tcpxo.device_annotations(pool.per_node)},
+        claims=claims,
+        volumes=tcpxo.daemon_volumes(),
+        mounts=(
+            {"name": "libraries", "mountPath": gke.DRIVER_LIBRARY_PATH},
+            {"name": "aperture-devices", "mountPath": gke.TCPXO_APERTURE_DEVICES},
+        ),
+        sidecars=(tcpxo.daemon(),),
+        environment=(
+            {"name": "NCCL_FASTRAK_LLCM_DEVICE_DIRECTORY", "value": gke.TCPXO_APERTURE_DEVICES},
+            {"name": "NCCL_LIB_DIR", "value": gke.DRIVER_LIBRARY_PATH},
+        ),
+        script=(_wait(tcpxo.ENV_SCRIPT), f"source {tcpxo.ENV_SCRIPT}"),
+    )
+
+
+def _wait(script: str) -> str:
+    return f"until [ -e {script} ]; do sleep 5; done"

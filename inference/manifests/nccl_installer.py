@@ -6,15 +6,10 @@ from collections.abc import Iterable
 
 from inference.facts import gke
 from inference.facts.versions import COMPONENTS
-from inference.manifests.objects import Manifest, metadata, object_
+from inference.manifests.node_software import PAUSE, node_daemon
+from inference.manifests.objects import Manifest
 
-__all__ = ["NAMESPACE", "daemon_set"]
-
-NAMESPACE = "kube-system"
-"""Namespace of the installer: its priority class is allowed there without a quota."""
-
-_PAUSE = "gke.gcr.io/pause:3.8@sha256:880e63f94b145e46f1b1082bb71b85e21f16b99b180b9996407d61240ceb9830"
-"""https://github.com/GoogleCloudPlatform/container-engine-accelerators, gpudirect-rdma/nccl-rdma-installer.yaml."""
+__all__ = ["daemon_set"]
 
 _TARGET = "/usr/local"
 """Where the image's own script expects the node's folders."""
@@ -29,7 +24,6 @@ def daemon_set(accelerators: Iterable[str], arch: str) -> Manifest:
     """
     name = f"nccl-rdma-installer{'' if arch == 'amd64' else f'-{arch}'}"
     image = COMPONENTS["gib" if arch == "amd64" else "gib-arm64"].reference
-    labels = {"app.kubernetes.io/name": name}
     script = (
         "set -ex\n"
         "/scripts/container_entry.sh install\n"
@@ -48,48 +42,8 @@ def daemon_set(accelerators: Iterable[str], arch: str) -> Manifest:
             {"name": "gib", "mountPath": f"{_TARGET}{gke.HOST_GIB}"},
         ],
     }
-    requirements = [
-        {"key": gke.ACCELERATOR_LABEL, "operator": "In", "values": sorted(accelerators)},
-        {"key": gke.ARCH_LABEL, "operator": "In", "values": [arch]},
+    volumes = [
+        {"name": "libraries", "hostPath": {"path": f"{gke.HOST_NVIDIA}/lib64", "type": "DirectoryOrCreate"}},
+        {"name": "gib", "hostPath": {"path": gke.HOST_GIB, "type": "DirectoryOrCreate"}},
     ]
-    return object_(
-        "apps/v1",
-        "DaemonSet",
-        metadata(name, namespace=NAMESPACE, labels=labels),
-        spec={
-            "selector": {"matchLabels": labels},
-            "updateStrategy": {"type": "RollingUpdate"},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "priorityClassName": "system-node-critical",
-                    "affinity": {
-                        "nodeAffinity": {
-                            "requiredDuringSchedulingIgnoredDuringExecution": {
-                                "nodeSelectorTerms": [{"matchExpressions": requirements}]
-                            }
-                        }
-                    },
-                    "tolerations": [{"operator": "Exists"}],
-                    "hostNetwork": True,
-                    "hostPID": True,
-                    "dnsPolicy": "ClusterFirstWithHostNet",
-                    "initContainers": [installer],
-                    "containers": [
-                        {
-                            "name": "pause",
-                            "image": _PAUSE,
-                            "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}},
-                        }
-                    ],
-                    "volumes": [
-                        {
-                            "name": "libraries",
-                            "hostPath": {"path": f"{gke.HOST_NVIDIA}/lib64", "type": "DirectoryOrCreate"},
-                        },
-                        {"name": "gib", "hostPath": {"path": gke.HOST_GIB, "type": "DirectoryOrCreate"}},
-                    ],
-                },
-            },
-        },
-    )
+    return node_daemon(name, accelerators, arch, prepare=[installer], containers=[PAUSE], volumes=volumes)

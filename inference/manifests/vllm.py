@@ -131,6 +131,7 @@ def _environment(model: ModelPlan, role: str) -> list[Manifest]:
     if isinstance(model.pool, GpuPoolPlan):
         entries.append({"name": "LD_LIBRARY_PATH", "value": f"{gke.DRIVER_LIBRARY_PATH}:/usr/local/cuda/lib64"})
         entries.append({"name": "TRITON_LIBCUDA_PATH", "value": gke.DRIVER_LIBRARY_PATH})
+    entries += _fabric(model).environment
     entries.append({"name": "VLLM_ENGINE_READY_TIMEOUT_S", "value": str(model.startup.budget_seconds)})
     if role != "single":
         entries += [pod_address("VLLM_HOST_IP"), {"name": "GLOO_SOCKET_IFNAME", "value": "eth0"}]
@@ -267,8 +268,9 @@ def pod_template(model: ModelPlan, role: str) -> Manifest:
         "containers": [container(model, role)],
         "volumes": _volumes(model),
     }
-    if model.role == "decode":
-        spec["initContainers"] = [disaggregation.sidecar(model)]
+    sidecars = [*_fabric(model).sidecars, *([disaggregation.sidecar(model)] if model.role == "decode" else [])]
+    if sidecars:
+        spec["initContainers"] = sidecars
     if claims := _fabric(model).pod_claims:
         spec["resourceClaims"] = claims
     labels = {**model.labels, "gke-inference/role": role} if role in {"leader", "worker"} else model.labels

@@ -188,8 +188,7 @@ def version_is_offered(cluster: Cluster, offered: Offered) -> Iterator[str]:
 )
 def nodes_are_not_newer(stack: Stack) -> Iterator[About]:
     for site in stack.view(Fleet).sites:
-        own = _parsed(site.pool.props.text("version"))
-        control = _parsed(site.cluster.version) if site.cluster is not None else None
+        own, control = _parsed(site.pool.props.text("version")), _control(site)
         if own is not None and control is not None and control.at_least(own) is False:
             message = f"{site.pool} asks for version {own} and the control plane for {control}; nodes must not be newer"
             yield About(site.pool.resource, f"{message}. Take version away from the pool.")
@@ -205,7 +204,7 @@ def nodes_are_not_newer(stack: Stack) -> Iterator[About]:
 )
 def version_knows_machine(stack: Stack) -> Iterator[About]:
     for site in stack.view(Fleet).sites:
-        version = _parsed(site.cluster.version) if site.cluster is not None else None
+        version = _control(site)
         for what, minimum in _needed(site) if version is not None else ():
             if minimum.met_by(str(version)) is False:
                 yield About(
@@ -226,6 +225,13 @@ def _needed(site: Site) -> Iterator[tuple[str, Minimum]]:
         yield str(pool.machine_type), GKE_MINIMUM[site.generation.name]
     if pool.flex_start and (pool.gpu or pool.tpu):
         yield "flex-start", GKE_MINIMUM["flex-start-tpu" if pool.tpu else "flex-start-gpu"]
+
+
+def _control(site: Site) -> GkeVersion | None:
+    """Return the version of the control plane: the one it has where a state shows it, else the one asked for."""
+    if site.cluster is None:
+        return None
+    return _parsed(site.cluster.props.text("masterVersion")) or _parsed(site.cluster.version)
 
 
 def _parsed(text: str | None) -> GkeVersion | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from inference.facts.gke import COMPUTE_CLASS_LABEL
+from inference.facts.machines import ATTACHABLE, MACHINES
+from inference.facts.tpus import generation_of_accelerator, slice_of
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.hosting import cluster_of
@@ -157,3 +159,34 @@ def class_exists(stack: Stack) -> Iterator[About]:
                 f'{placement} names the ComputeClass "{name}", which the program does not declare (it declares '
                 f"{declared}); it stays Pending. Name one of these.",
             )
+
+
+@rule(
+    "compute-class-accelerator-exists",
+    title="A priority of a ComputeClass names GPUs or a TPU slice that some machine has",
+    breaks="GKE passes over the priority: it never makes such a node, and pods wait or land on a later priority.",
+    fix="Name a count that a machine with this GPU has, or a topology of the TPU generation.",
+    source="https://docs.cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass",
+    severity=Severity.MEDIUM,
+    on=ComputeClass,
+)
+def accelerator_exists(each: ComputeClass) -> Iterator[str]:
+    for priority in each.priorities:
+        kind, count = priority.text("gpu", "type"), priority.integer("gpu", "count")
+        offered = _counts(kind) if kind else set()
+        if offered and count is not None and count not in offered:
+            known = ", ".join(map(str, sorted(offered)))
+            yield f"{each} asks for {count} x {kind}, which no machine has. Write one of {known}."
+        generation = generation_of_accelerator(priority.text("tpu", "type") or "")
+        topology = priority.text("tpu", "topology")
+        if generation is not None and topology is not None:
+            try:
+                slice_of(generation, topology)
+            except ValueError as error:
+                yield f"{each} asks for a slice that does not exist: {str(error).rstrip('.')}."
+
+
+def _counts(kind: str) -> set[int]:
+    if kind in ATTACHABLE:
+        return set(ATTACHABLE[kind].counts)
+    return {machine.gpus for machine in MACHINES.values() if machine.accelerator == kind and machine.gpus}

@@ -193,24 +193,20 @@ def api_stays_enabled(service: ProjectService) -> Iterator[str]:
 )
 def objects_go_before_nodes(stack: Stack) -> Iterator[About]:
     waiting = {
-        scope.cluster.resource.urn: tuple(found)
+        scope.cluster.resource.urn: {pool.urn: pool for pool in found}
         for scope in stack.view(Fleet).scopes
         if scope.cluster is not None and (found := _system_pools(scope))
     }
     homeless: dict[tuple[str, str], list[Resource]] = defaultdict(list)
     for thing in stack.each(KubernetesObject) if waiting else ():
-        resource = thing.resource
-        provider = resource.provider.urn if resource.provider is not None else ""
-        cluster = cluster_of(stack, resource)
-        if cluster is None or cluster.resource.urn not in waiting:
-            continue
-        pools = waiting[cluster.resource.urn]
-        if _reaches(stack, provider, pools) or any(stack.depends(resource, pool) for pool in pools):
-            continue
-        if stack.depends(resource, cluster.resource):
-            homeless[provider, cluster.resource.urn].append(resource)
+        cluster = cluster_of(stack, thing.resource)
+        pools = waiting.get(cluster.resource.urn, {}) if cluster is not None else {}
+        awaited = stack.awaited(thing.resource)
+        if cluster is not None and pools and cluster.resource.urn in awaited and awaited.isdisjoint(pools):
+            provider = thing.resource.provider.urn if thing.resource.provider is not None else ""
+            homeless[provider, cluster.resource.urn].append(thing.resource)
     for (_, urn), orphans in homeless.items():
-        yield About(orphans[0], _homeless(orphans, waiting[urn]))
+        yield About(orphans[0], _homeless(orphans, next(iter(waiting[urn].values()))))
 
 
 def _system_pools(scope: Scope) -> list[Resource]:
@@ -223,18 +219,13 @@ def _system_pools(scope: Scope) -> list[Resource]:
     return [site.pool.resource for site in plain or separate]
 
 
-def _reaches(stack: Stack, provider: str, pools: tuple[Resource, ...]) -> bool:
-    resource = stack.get(provider) if provider else None
-    return resource is not None and any(stack.depends(resource, pool) for pool in pools)
-
-
-def _homeless(found: list[Resource], pools: tuple[Resource, ...]) -> str:
+def _homeless(found: list[Resource], pool: Resource) -> str:
     names = ", ".join(f'{r.type.rpartition(":")[2]} "{r.name}"' for r in found[:3])
     more = f" and {len(found) - 3} more objects" if len(found) > 3 else ""
     verb = "depends" if len(found) == 1 else "depend"
     return (
         f"{names}{more} {verb} on the cluster and on no CPU node pool; destroy deletes the nodes of their controllers "
-        f'at the same time, and finalizers hang. Give the Kubernetes provider dependsOn the pool "{pools[0].name}".'
+        f'at the same time, and finalizers hang. Give the Kubernetes provider dependsOn the pool "{pool.name}".'
     )
 
 

@@ -96,12 +96,12 @@ def cluster_enables_multi_networking(stack: Stack) -> Iterator[About]:
                 f"{pool} attaches {pool.props.size(*_NETWORKS)} additional networks, and {_lower(site.cluster)} does "
                 "not enable multi-networking; the pool is refused. Set enableMultiNetworking: true on the cluster.",
             )
-    told: set[str] = set()
-    for thing in (*stack.each(PodNetwork), *stack.each(ParameterSet)):
+    lacking = {cluster.resource.urn for cluster in stack.each(Cluster) if _without_multi_networking(cluster)}
+    for thing in (*stack.each(PodNetwork), *stack.each(ParameterSet)) if lacking else ():
         cluster = cluster_of(stack, thing.resource)
-        if cluster is None or cluster.resource.urn in told or not _without_multi_networking(cluster):
+        if cluster is None or cluster.resource.urn not in lacking:
             continue
-        told.add(cluster.resource.urn)
+        lacking.remove(cluster.resource.urn)
         yield About(
             thing.resource,
             f"{thing} goes to {_lower(cluster)}, which does not enable multi-networking and does not know the kind: "
@@ -247,7 +247,7 @@ def _settled(attachment: Attachment) -> bool:
 def pool_stands_in_zone(stack: Stack) -> Iterator[About]:
     vpcs = stack.view(Vpcs)
     for site in stack.view(Fleet).sites:
-        networks = [a.declared for a in vpcs.attachments(site.pool) if a.declared is not None]
+        networks = vpcs.attached(site.pool)
         zones = {network.profile_zone for network in networks if network.rdma and network.profile_zone}
         if not zones:
             yield from _over_zones(site)
@@ -357,8 +357,8 @@ def gpu_networks_have_mtu(stack: Stack) -> Iterator[About]:
         fabric = _fabric(site.pool)
         if fabric is None or fabric.nic_type != "GVNIC":
             continue
-        for network in dict.fromkeys(a.declared for a in vpcs.attachments(site.pool)):
-            if network is None or network.rdma or not network.props.known("mtu"):
+        for network in vpcs.attached(site.pool):
+            if network.rdma or not network.props.known("mtu"):
                 continue
             mtu = network.props.integer("mtu")
             if (mtu or 1460) != fabric.mtu:

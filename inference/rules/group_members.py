@@ -191,11 +191,10 @@ def _missing_address(server: ModelServer) -> str | None:
         return None
     if server.nodes is not None and server.nodes > 1 and options.absent("master-addr"):
         return "--master-addr"
-    parallel = server.data is not None and server.data > 1 and server.nodes == 1
-    backend = options.option("data-parallel-backend")
-    if parallel and server.headless and options.absent("data-parallel-address") and backend != "ray":
-        return "--data-parallel-address"
-    return None
+    if server.data is None or server.data < 2 or server.nodes != 1 or options.option("data-parallel-backend") == "ray":
+        return None
+    elsewhere = server.headless or (server.data_local or server.data) < server.data
+    return "--data-parallel-address" if elsewhere and options.absent("data-parallel-address") else None
 
 
 def _fixed(container: Container, option: str, value: str) -> str:

@@ -250,6 +250,22 @@ def _serving(stack: Stack) -> Mapping[str, int]:
     return found
 
 
+def _probes(server: ModelServer) -> Iterator[About]:
+    """Judge probes of a server that ask it for a completion."""
+    names = _served((server.pod,))
+    if names is None:
+        return
+    for probe in ("readinessProbe", "livenessProbe", "startupProbe"):
+        text = " ".join(server.container.props.texts(probe, "exec", "command"))[:50_000]
+        for name in dict.fromkeys(match[1] for match in _JSON_MODEL.finditer(text)):
+            if name not in names and not re.search(r"[$`{}]", name):
+                yield About(
+                    server.pod.object.resource,
+                    f'{server} has a {probe} that asks for the model "{name}", and it serves {_listed(names)}; the '
+                    "probe gets 404. Use the name that it serves.",
+                )
+
+
 @rule(
     "models-client-asks-served-name",
     title="Clients ask for a model under a name that its servers answer for",
@@ -263,6 +279,8 @@ def _serving(stack: Stack) -> Mapping[str, int]:
 def client_asks_served_name(stack: Stack) -> Iterator[About]:
     if not stack.index(_serving):
         return
+    for server in stack.each(ModelServer):
+        yield from _probes(server)
     for container in stack.each(Container):
         asked = _asked(container) if server_in(container) is None else frozenset()
         pods = _asked_servers(stack, container) if asked else ()

@@ -232,6 +232,8 @@ def _rollouts(stack: Stack) -> Iterator[_Rollout]:
         strategy, replicas = thing.spec.section("strategy"), pods[0].replicas if pods else None
         if replicas is None or strategy.text("type") == "Recreate" or not thing.spec.known("strategy"):
             continue
+        if thing.resource.type.endswith("Patch"):
+            continue
         rolling = strategy.section("rollingUpdate")
         surge = scaled("25%" if rolling.absent("maxSurge") else rolling.raw("maxSurge"), replicas, up=True)
         lost = scaled("25%" if rolling.absent("maxUnavailable") else rolling.raw("maxUnavailable"), replicas, up=False)
@@ -309,7 +311,7 @@ _LOUD: Mapping[str, tuple[str, ...]] = {
     "VLLM_TRACE_FUNCTION": ("1",),
     "CUDA_LAUNCH_BLOCKING": ("1",),
     "TORCH_DISTRIBUTED_DEBUG": ("DETAIL",),
-    "NVSHMEM_DEBUG": ("INFO", "TRACE"),
+    "NVSHMEM_DEBUG": ("TRACE",),
     "UCX_LOG_LEVEL": ("DEBUG", "TRACE"),
 }
 _QUIET = {"NCCL_DEBUG": "WARN", "VLLM_LOGGING_LEVEL": "INFO", "NVSHMEM_DEBUG": "WARN", "UCX_LOG_LEVEL": "WARN"}

@@ -199,7 +199,8 @@ def port_exists(container: Container) -> Iterator[str]:
 def _nobody_listens(server: ModelServer, port: int | None) -> bool:
     if port is None or server.port is None or port == server.port or not server.serves_http:
         return False
-    if server.options.switch("data-parallel-multi-port-external-lb") or port in _elsewhere(server.container):
+    beside = completed_elsewhere(server.pod) or port in _elsewhere(server.container)
+    if beside or server.options.switch("data-parallel-multi-port-external-lb"):
         return False
     return not server.script.mentions(str(port)) and str(port) not in server.environment.values()
 

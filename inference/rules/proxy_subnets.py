@@ -142,7 +142,10 @@ def proxy_subnet_lies_with_cluster(stack: Stack) -> Iterator[About]:
     vpcs = stack.view(Vpcs)
     clusters = tuple(stack.each(Cluster))
     homes = {vpc for cluster in clusters if (vpc := vpcs.home(cluster)) is not None}
-    attached = {a.network for site in stack.view(Fleet).sites for a in vpcs.attachments(site.pool)} - homes - {None}
+    pools = [site.pool for site in stack.view(Fleet).sites]
+    attached: set[Vpc | None] = {vpc for pool in pools for vpc in vpcs.attached(pool)}
+    attached |= {attachment.network for pool in pools for attachment in vpcs.attachments(pool)}
+    attached -= homes
     settled = bool(clusters) and all(vpcs.home(cluster) is not None for cluster in clusters)
     proxies = [subnet for subnet in vpcs.subnets if _for_proxies(subnet)]
     with_proxies = {vpcs.of(subnet) for subnet in proxies}

@@ -48,15 +48,11 @@ class _Load:
     """Accelerators of a pod."""
     pods: int
     """Pods of one replica."""
+    fixed: int | None
+    """Replicas that the workload itself asks for."""
     scaler: _Scaler | None
     slots: int | None
     """Pods of this size for which the pools have room at their largest."""
-
-    @property
-    def fixed(self) -> int | None:
-        """Replicas that the workload itself asks for."""
-        spec = self.object.spec
-        return 1 if spec.absent("replicas") else spec.integer("replicas")
 
     @property
     def most(self) -> int | None:
@@ -78,20 +74,47 @@ class _Load:
 def _loads(stack: Stack) -> tuple[_Load, ...]:
     scalers = _scalers(stack)
     room: dict[tuple[int, int], int | None] = {}
-    found: dict[tuple[str, int, str, int], _Load] = {}
+    found: dict[tuple[str, bool, int, str, int], _Load] = {}
     for placement, scope in placed(stack):
         thing, units = placement.pod.object, placement.gpus or placement.tpus
-        pods, sites = _pods_of_a_replica(placement), scope.candidates(placement)
-        if thing.kind not in _SERVING or not units or pods is None or not sites:
+        pods, place, sites = _pods_of_a_replica(placement), _counted_at(placement), scope.candidates(placement)
+        if place is None or not units or pods is None or not sites:
             continue
         if (id(sites), units) not in room:
             room[id(sites), units] = _slots(sites, units)
         resource = GPU_RESOURCE if placement.gpus else TPU_RESOURCE
-        scaler = scalers.get((thing.namespace, thing.kind, thing.name or ""))
-        key = (thing.resource.urn, id(sites), resource, units)
+        scaler = _own_scaler(thing, place) or scalers.get((thing.namespace, thing.kind, thing.name or ""))
+        key = (thing.resource.urn, placement.pod.role.startswith("prefill"), id(sites), resource, units)
         before = found[key].pods if key in found else 0
-        found[key] = _Load(thing, sites, resource, units, before + pods, scaler, room[id(sites), units])
+        fixed = _count(place, "replicas", 1)
+        found[key] = _Load(thing, sites, resource, units, before + pods, fixed, scaler, room[id(sites), units])
     return tuple(found.values())
+
+
+def _counted_at(placement: Placement) -> Props | None:
+    """Return the place that says how many replicas there are; ``None`` for kinds that do not serve, or not singly."""
+    thing, role = placement.pod.object, placement.pod.role
+    if thing.kind in _SERVING:
+        return thing.spec
+    if thing.kind == "InferenceService" and role == "predictor":
+        return thing.spec.section("predictor")
+    if thing.kind == "LLMInferenceService" and role in {"", "prefill leader"}:
+        place = thing.spec.section("prefill") if role else thing.spec
+        return place if place.absent("worker") else None
+    return None
+
+
+def _own_scaler(thing: KubernetesObject, place: Props) -> _Scaler | None:
+    """Return the autoscaling that a KServe object describes itself."""
+    if thing.kind == "LLMInferenceService" and (scaling := place.section("scaling")):
+        return _Scaler(thing, _count(scaling, "minReplicas", 1), scaling.integer("maxReplicas"))
+    if thing.kind == "InferenceService" and not place.absent("maxReplicas"):
+        return _Scaler(thing, _count(place, "minReplicas", 1), place.integer("maxReplicas"))
+    return None
+
+
+def _count(place: Props, key: str, default: int) -> int | None:
+    return default if place.absent(key) else place.integer(key)
 
 
 def _slots(sites: tuple[Site, ...], units: int) -> int | None:
@@ -113,14 +136,14 @@ def _pods_of_a_replica(placement: Placement) -> int | None:
 def _scalers(stack: Stack) -> dict[tuple[str, str, str], _Scaler]:
     found: dict[tuple[str, str, str], _Scaler] = {}
     for thing in stack.objects("HorizontalPodAutoscaler", "autoscaling"):
-        least = 1 if thing.spec.absent("minReplicas") else thing.spec.integer("minReplicas")
         target = thing.spec.section("scaleTargetRef")
-        found[_key(thing, target)] = _Scaler(thing, least, thing.spec.integer("maxReplicas"))
+        found[_key(thing, target)] = _Scaler(
+            thing, _count(thing.spec, "minReplicas", 1), thing.spec.integer("maxReplicas")
+        )
     for thing in stack.objects("ScaledObject", "keda.sh"):
         spec, target = thing.spec, thing.spec.section("scaleTargetRef")
-        least = 0 if spec.absent("minReplicaCount") else spec.integer("minReplicaCount")
-        most = _KEDA_DEFAULT_MAXIMUM if spec.absent("maxReplicaCount") else spec.integer("maxReplicaCount")
-        found[_key(thing, target)] = _Scaler(thing, least, most)
+        most = _count(spec, "maxReplicaCount", _KEDA_DEFAULT_MAXIMUM)
+        found[_key(thing, target)] = _Scaler(thing, _count(spec, "minReplicaCount", 0), most)
     return found
 
 
@@ -149,6 +172,8 @@ def replicas_fit_pool(stack: Stack) -> Iterator[About]:
             continue
         group = f" of {load.pods} pods" if load.pods > 1 else ""
         who = f"{load.scaler.object} lets {load.object} grow to" if load.scaler else f"{load.object} asks for"
+        if load.scaler is not None and load.scaler.object is load.object:
+            who = f"{load.object} may grow to"
         yield About(
             (load.scaler.object if load.scaler else load.object).resource,
             f"{who} {most} replica{'s' if most > 1 else ''}{group} with {load.units} {load.resource} each, and "

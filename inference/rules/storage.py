@@ -106,20 +106,24 @@ def _sidecar_message(volume: Volume) -> str:
     covers=("STO-002",),
 )
 def driver_installed(stack: Stack) -> Iterator[About]:
+    told: set[tuple[str, str]] = set()
     for pod in stack.pods():
         drivers = {volume.driver for volume in volumes_of(stack, pod)} & set(_ADDONS)
         cluster = cluster_of(stack, pod.object.resource) if drivers else None
         if cluster is None:
             continue
         for driver in sorted(driver for driver in drivers if driver):
+            if (cluster.resource.urn, driver) in told:
+                continue
+            told.add((cluster.resource.urn, driver))
             for problem in _not_installed(cluster, driver):
-                yield About(cluster.resource, f"{cluster} is to run {pod}, which mounts {driver}, but {problem}")
+                yield About(cluster.resource, f"{cluster} is to run {pod.object}, which mounts {driver}, but {problem}")
         if GCSFUSE_DRIVER in drivers:
             for site in sites_of(stack, pod):
                 if site.pool.config.text("workloadMetadataConfig", "mode") in {"GCE_METADATA", "EXPOSE"}:
                     yield About(
                         site.pool.resource,
-                        f"{site.pool} shows pods the metadata of the node, and {pod} mounts Cloud Storage FUSE there; "
+                        f"{site.pool} shows pods the metadata of the node, and {pod.object} mounts FUSE volumes there; "
                         "it has no identity for the bucket. Set workloadMetadataConfig.mode: GKE_METADATA.",
                     )
 
@@ -128,12 +132,12 @@ def _not_installed(cluster: Cluster, driver: str) -> Iterator[str]:
     if cluster.autopilot or not cluster.props.known("enableAutopilot"):
         return
     addon = _ADDONS[driver]
-    if cluster.props.known("addonsConfig", addon, "enabled"):
-        if cluster.props.flag("addonsConfig", addon, "enabled") is not True:
-            yield (
-                f"addonsConfig.{addon} is not enabled there; the driver is not installed and the pod never starts. "
-                f"Set addonsConfig.{addon}.enabled: true."
-            )
+    place = ("addonsConfig", addon, "enabled")
+    if cluster.props.known(*place) and cluster.props.flag(*place) is not True:
+        yield (
+            f"addonsConfig.{addon} is not enabled there; the driver is not installed and the pod never starts. "
+            f"Set addonsConfig.{addon}.enabled: true."
+        )
     if driver == GCSFUSE_DRIVER and cluster.props.absent("workloadIdentityConfig", "workloadPool"):
         yield (
             "it has no workload identity; the sidecar has no identity for the bucket. "

@@ -21,7 +21,7 @@ from inference.rules.framework import Severity, rule
 from inference.rules.views.options import Given
 from inference.rules.views.pods import Container
 from inference.rules.views.servers import ModelServer
-from inference.rules.views.serving import NEWEST, completed_elsewhere, upstream, version_of
+from inference.rules.views.serving import NEWEST, at_least, completed_elsewhere, upstream, version_of
 from inference.rules.views.shell import Script
 from inference.rules.views.values import UNKNOWN, Props
 
@@ -78,10 +78,11 @@ def options_exist(server: ModelServer) -> Iterator[str]:
     for option, flag in _options(server):
         removed, since = vllm.REMOVED.get(flag), vllm.FLAG_SINCE.get(flag)
         if removed is not None:
-            if version is not None and version >= _version(removed):
+            reached = at_least(server)
+            if reached is not None and reached >= _version(removed):
                 yield (
-                    f"{server} has the option {option.flag}, which is gone since vLLM {removed}; {_shown(version)} "
-                    "ends with 'unrecognized arguments'. Take it away."
+                    f"{server} has the option {option.flag}, which is gone since vLLM {removed}; "
+                    f"{_shown(reached)} ends with 'unrecognized arguments'. Take it away."
                 )
         elif since is not None:
             if version is not None and version < _version(since):

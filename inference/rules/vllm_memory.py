@@ -26,8 +26,9 @@ _CONSERVE = "https://docs.vllm.ai/en/latest/configuration/conserving_memory/"
 _QUANTIZATION = "https://docs.vllm.ai/en/latest/features/quantization/"
 
 _DEFAULT_UTILIZATION = 0.92
-_TOLERANCE = 0.05
-"""Part of the device by which a sum has to exceed it: activations and runtime are estimates."""
+_TOLERANCE_GIB, _TPU_TOLERANCE = 1.5, 0.2
+"""By how much a sum has to exceed the memory, in GiB and for TPUs as a part of it: activations and the runtime are
+estimates, made on GPUs."""
 
 _CHANGES_MEMORY = (
     "cpu-offload-gb", "kv-cache-memory-bytes", "num-gpu-blocks-override", "hf-overrides", "offload-backend",
@@ -79,6 +80,10 @@ def _fit(server: ModelServer, accelerator: Accelerator) -> Fit | None:
     )
 
 
+def _tolerance(found: Fit) -> float:
+    return _TPU_TOLERANCE * found.device.memory_gib if found.device.name.startswith("TPU") else _TOLERANCE_GIB
+
+
 def _sum(found: Fit) -> str:
     return (
         f"each {found.device.name} gives vLLM {found.budget:.1f} GiB ({found.utilization:g} of "
@@ -89,7 +94,7 @@ def _sum(found: Fit) -> str:
 
 def _weights_fit(server: ModelServer, accelerator: Accelerator) -> Iterator[str]:
     found = _fit(server, accelerator)
-    if found is not None and found.cache < -_TOLERANCE * found.device.memory_gib:
+    if found is not None and found.cache < -_tolerance(found):
         yield (
             f"{server} does not fit: {_sum(found)}, {-found.cache:.1f} GiB too much. Use more GPUs "
             "(--tensor-parallel-size), a quantized model, or a GPU with more memory."
@@ -100,7 +105,7 @@ def _context_fits(server: ModelServer, accelerator: Accelerator) -> Iterator[str
     found = _fit(server, accelerator)
     if found is None or found.sequence is None:
         return
-    tolerance = _TOLERANCE * found.device.memory_gib
+    tolerance = _tolerance(found)
     if found.cache < -tolerance or found.sequence - max(found.cache, 0.0) <= tolerance:
         return
     own = f"no --max-model-len, so the model's own {found.context} tokens count"

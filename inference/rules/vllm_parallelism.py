@@ -51,7 +51,8 @@ def _wanted(server: ModelServer) -> int | None:
     if world is None:
         return None
     if thing.kind == "LeaderWorkerSet" and (server.pod.size or 1) > 1:
-        return world
+        # Ranks that are numbered one by one may be spread over several groups.
+        return None if server.options.has("data-parallel-rank") else world
     if thing.kind == "LLMInferenceService":
         tensor, inside = server.tensor, local if (data or 1) > 1 else 1
         return tensor * inside if tensor is not None and inside is not None else None

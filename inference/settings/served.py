@@ -18,7 +18,9 @@ DEFAULT_ENGINE = "vllm"
 
 def engine(value: Any) -> Any:
     """Return the engine of a model: of one that is read, or of one that is there. Its name is the tag's."""
-    return value.get("engine", DEFAULT_ENGINE) if isinstance(value, Mapping) else getattr(value, "engine", DEFAULT_ENGINE)
+    if isinstance(value, Mapping):
+        return value.get("engine", DEFAULT_ENGINE)
+    return getattr(value, "engine", DEFAULT_ENGINE)
 
 
 VllmServed = ModelSettings | KserveModelSettings

@@ -139,8 +139,53 @@ def test_a_pool_with_a_fabric_in_another_way_than_its_neighbor_is_refused() -> N
         load(config, "prod")
 
 
-def test_a_gateway_to_two_models_is_refused() -> None:
+def test_two_copies_of_a_model_behind_one_gateway_are_refused() -> None:
     config = raw("dev")
     config["models"]["other"] = config["models"]["qwen"]
-    with pytest.raises(ProblemsError, match="leads to 2 models: qwen, other"):
+    with pytest.raises(ProblemsError, match="qwen and other are behind one gateway, which routes"):
         load(config, "dev")
+
+
+PREFILL: dict[str, Any] = {"models__kimi__parallelism": {"tensor": 8}, "models__kimi__contextLength": 8192}
+"""Kimi on one node of eight, as what to add prefill servers to; too large for it, which is another problem."""
+
+PATTERNS: list[Edit] = [
+    # data parallel ranks
+    ("dev", {"models__qwen__parallelism": {"data": 2}}, "models.qwen.parallelism.data", ("2", "no experts", "replicas")),
+    ("prod", {"models__kimi__parallelism": {"data": 2, "tensor": 4, "pipeline": 2}}, "models.kimi.parallelism", ("tensor 4 × pipeline 2 × data 2", "pipeline: 1")),
+    ("prod", {"models__kimi__parallelism": {"data": 4, "tensor": 6}}, "models.kimi.parallelism", ("whole data-parallel ranks", "divides 8")),
+    ("prod", {"models__kimi__parallelism": {"data": 12}}, "models.kimi.parallelism", ("data 12 = 12", "2 pods of 8 GPUs are 16")),
+    ("prod", {"models__kimi__parallelism": {"data": 40}}, "pools.h200.nodes.max", ("kimi takes 40",)),
+    ("prod", {"models__kimi__parallelism": {"data": 8}}, "models.kimi", ("does not fit", "of weights")),
+    ("prod", {"models__kimi__extraArgs": {"--data-parallel-size": 2}}, "models.kimi.extraArgs", ("Set parallelism.data",)),
+    ("prod", {"models__kimi__extraArgs": {"--all2all-backend": "deepep_low_latency"}}, "models.kimi.extraArgs", ("privileged",)),
+    # prefill servers
+    ("dev", {"models__qwen__prefill": {}, "gateway": None}, "models.qwen.prefill", ("no gateway", "Add a gateway")),
+    ("dev", {"models__qwen__prefill": {"replicas": 3}}, "pools.t4.nodes.max", ("qwen takes 1 and qwen.prefill takes 3", "at least 4 nodes")),
+    ("dev", {"models__qwen__prefill": {"pool": "l4"}}, "models.qwen.prefill.pool", ('"l4"', "t4")),
+    ("dev", {"models__qwen__prefill": {"parallelism": {"tensor": 2}}}, "models.qwen.prefill.parallelism.tensor", ("2", "have 1", "Set it to 1 or less")),
+    ("dev", {"models__qwen__prefill": {"minUncachedTokens": 0}}, "models.qwen.prefill.minUncachedTokens", ("0",)),
+    ("dev", {"models__qwen__prefill": {}, "models__qwen-prefill": {"model": "Qwen/Qwen3-0.6B", "pool": "t4", "dtype": "half", "contextLength": 4096, "memoryUtilization": 0.85, "weights": {"source": "hub"}}}, "models.qwen.prefill", ('called "qwen-prefill"', "Rename")),
+    ("prod", {"models__kimi__prefill": {}}, "models.kimi.parallelism.pipeline", ("2", "pipeline stages", "Set pipeline: 1")),
+    ("prod", {"models__kimi__prefill": {}}, "models.kimi.prefill.parallelism.pipeline", ("2", "pipeline stages")),
+    ("prod", {**PREFILL, "models__kimi__prefill": {"parallelism": {"tensor": 6}}}, "models.kimi.prefill.parallelism.tensor", ("6", "divisor of 8")),
+    ("prod", {**PREFILL, "models__kimi__prefill": {"replicas": 4}}, "pools.h200.nodes.max", ("kimi takes 8 and kimi.prefill takes 32",)),
+    ("prod", {**PREFILL, "models__kimi__prefill": {"parallelism": {"tensor": 4}}}, "models.kimi.prefill", ("does not fit",)),
+    ("dev", {"models__qwen__extraArgs": {"--kv-transfer-config": "{}"}}, "models.qwen.extraArgs", ("Set prefill",)),
+    # following the caches
+    ("dev", {"gateway__picker__prefixCache": "exact"}, "gateway.picker.prefixCache", ("'exact'", "'approximate' or 'precise'")),
+    ("dev", {"gateway__picker__prefixCache": "precise"}, "gateway.picker.cpu", ("1", "takes 4", "larger cluster.systemPool.machineType")),
+    ("prod", {"gateway__picker__prefixCache": "precise", "models__kimi__parallelism": {"data": 16}}, "gateway.picker.prefixCache", ("data-parallel rank of models.kimi", "approximate")),
+    ("prod", {"gateway__picker__prefixCache": "precise", "models__kimi__model": "meta-llama/Llama-3.1-405B-Instruct"}, "gateway.picker.prefixCache", ("gated", "without a token")),
+    ("prod", {"gateway__picker__prefixCache": "precise", "gateway__picker__cpu": 3}, "gateway.picker.cpu", ("3", "Lower it to 2")),
+    ("dev", {"models__qwen__extraArgs": {"--kv-events-config": "{}"}}, "models.qwen.extraArgs", ("Set gateway.picker.prefixCache",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stack", "edits", "place", "words"), PATTERNS, ids=[f"{e[0]}-{'-'.join(e[1])}-{i}" for i, e in enumerate(PATTERNS)]
+)
+def test_a_pattern_that_cannot_work_is_refused_where_it_stands(
+    stack: str, edits: dict[str, Any], place: str, words: tuple[str, ...]
+) -> None:
+    test_an_edit_that_cannot_work_is_refused_where_it_stands(stack, edits, place, words)

@@ -21,6 +21,36 @@ from tests.support.stacks import ROOT
 KUBERNETES = "1.35"
 """Version of the built-in schemas: the one that the stacks ask for."""
 
+_OWN: dict[tuple[str, str], dict[str, Any]] = {
+    ("resource.nvidia.com/v1beta1", "ComputeDomain"): {
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "spec": {
+                "type": "object",
+                "required": ["numNodes", "channel"],
+                "properties": {
+                    "numNodes": {"type": "integer", "minimum": 0},
+                    "channel": {
+                        "type": "object",
+                        "required": ["resourceClaimTemplate"],
+                        "properties": {
+                            "allocationMode": {"enum": ["All", "Single"]},
+                            "resourceClaimTemplate": {
+                                "type": "object",
+                                "required": ["name"],
+                                "properties": {"name": {"type": "string"}},
+                            },
+                        },
+                    },
+                },
+            }
+        },
+    }
+}
+"""Definitions that come with a chart and are in no folder
+(https://github.com/kubernetes-sigs/dra-driver-nvidia-gpu at v25.8.0)."""
+
 
 def definitions_folder() -> Path | None:
     """Return the folder with the custom definitions, if there is one."""
@@ -32,7 +62,7 @@ def definitions_folder() -> Path | None:
 @cache
 def _schemas() -> dict[tuple[str, str], dict[str, Any]]:
     """Return the schemas of all served versions by apiVersion and kind."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    found = {kind: _strict(schema, root=True) for kind, schema in _OWN.items()}
     folder = definitions_folder()
     for path in sorted(folder.glob("*.yaml")) if folder else ():
         for document in yaml.load_all(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):

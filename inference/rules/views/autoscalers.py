@@ -31,6 +31,42 @@ class Autoscaler(ObjectView):
     def target_name(self) -> str | None:
         return self.spec.text("scaleTargetRef", "name")
 
+    @property
+    def processor_metrics(self) -> tuple[str, ...]:
+        """``CPU`` and ``memory`` where it scales by them; CPU is what a HorizontalPodAutoscaler without metrics "
+        "uses."""
+        found = [
+            metric.text("resource", "name") or metric.text("containerResource", "name") or ""
+            for metric in self.spec.sections("metrics")
+        ]
+        found += [trigger.text("type") or "" for trigger in self.spec.sections("triggers")]
+        if not self.spec.absent("targetCPUUtilizationPercentage"):
+            found.append("cpu")
+        if self.kind == "HorizontalPodAutoscaler" and self.spec.absent("metrics"):
+            found.append("cpu")
+        return tuple(dict.fromkeys("CPU" if name == "cpu" else name for name in found if name in {"cpu", "memory"}))
+
+    @property
+    def other_metrics(self) -> bool:
+        """Whether it scales by something else too, or may."""
+        metrics, triggers = self.spec.sections("metrics"), self.spec.sections("triggers")
+        known = self.spec.known("metrics") and self.spec.known("triggers")
+        own = any(metric.text("type") not in {"Resource", "ContainerResource"} for metric in metrics)
+        return not known or own or any(trigger.text("type") not in {"cpu", "memory"} for trigger in triggers)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Names and queries of the metrics that it asks for, processors aside."""
+        found = [
+            metric.text(place, "metric", "name")
+            for metric in self.spec.sections("metrics")
+            for place in ("pods", "external", "object")
+        ]
+        for trigger in self.spec.sections("triggers"):
+            metadata = trigger.section("metadata")
+            found += [metadata.text(key) for key in ("query", "filter", "metricName")]
+        return tuple(name for name in found if name)
+
     def target(self, stack: Stack) -> KubernetesObject | None:
         """Return the workload, where the stack declares it."""
         version = self.spec.text("scaleTargetRef", "apiVersion")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ __all__ = [
     "NEWEST",
     "Accelerator",
     "accelerators_of",
+    "at_least",
     "completed_elsewhere",
     "own_accelerator",
     "server_in",
@@ -51,6 +53,23 @@ def version_of(server: ModelServer) -> tuple[int, int, int] | None:
     image = server.container.image or ""
     tag = image.rpartition("/")[2].partition(":")[2]
     return NEWEST if "@" not in image and tag in ("", "latest", "nightly", "main") else None
+
+
+_LLM_D = re.compile(r"llm-d(?:-cuda|-gke|-aws|-dev)*")
+_LLM_D_TAG = re.compile(r"v(\d{1,3})\.(\d{1,3})\b.*")
+
+
+def at_least(server: ModelServer) -> tuple[int, int, int] | None:
+    """Return a version of vLLM that the image certainly reaches.
+
+    Images of llm-d carry a number of their own; from their 0.8 on they hold vLLM 0.17.1 or newer
+    (https://github.com/llm-d/llm-d/issues/1063).
+    """
+    name, _, tag = (server.container.image or "").partition("@")[0].rpartition("/")[2].partition(":")
+    match = _LLM_D_TAG.fullmatch(tag) if server.engine == "vllm" and _LLM_D.fullmatch(name) else None
+    if match is not None and (int(match[1]), int(match[2])) >= (0, 8):
+        return (0, 17, 1)
+    return version_of(server)
 
 
 def completed_elsewhere(pod: PodTemplate) -> bool:

@@ -148,6 +148,10 @@ class Stack:
         """Whether ``source`` waits for ``target``: directly, through others, a parent, a provider or a component."""
         return target.urn in self._reach(source.urn)
 
+    def awaited(self, source: Resource) -> frozenset[str]:
+        """Return the URNs of all that ``source`` waits for, as ``depends`` understands it."""
+        return self._reach(source.urn)
+
     def _reach(self, urn: str) -> frozenset[str]:
         if urn in self._reached:
             return self._reached[urn]

@@ -14,6 +14,9 @@ from inference.rules.views.values import UNKNOWN, Path, Props
 
 __all__ = ["Attachment", "Vpc", "Vpcs"]
 
+_NETWORK = "gcp:compute/network:Network"
+_SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
+
 Vpc: TypeAlias = Network | str
 """A VPC: one that the program declares, or the bare name of one that it does not."""
 
@@ -65,6 +68,11 @@ def _agrees(props: Props, value: str, project: str | None) -> bool:
         if asked and own and asked != short_name(own):
             return False
     return True
+
+
+def _key(pool: NodePool) -> str:
+    """Return the property of a resource in which a pool lists its networks."""
+    return "nodePools" if pool.inline and pool.props is not pool.resource.props else "networkConfig"
 
 
 class Vpcs:
@@ -124,7 +132,7 @@ class Vpcs:
 
     def attachments(self, pool: NodePool) -> tuple[Attachment, ...]:
         """Return the networks of a pool's nodes beside the cluster's own, in NIC order."""
-        key = "nodePools" if pool.inline and pool.props is not pool.resource.props else "networkConfig"
+        key = _key(pool)
         found = []
         for entry in pool.additional_networks:
             subnet = self._subnet(entry.raw("subnetwork"), pool.resource, key)
@@ -133,6 +141,22 @@ class Vpcs:
                 vpc = self.of(subnet)
             found.append(Attachment(entry, vpc, subnet))
         return tuple(found)
+
+    def attached(self, pool: NodePool) -> tuple[Network, ...]:
+        """Return the declared VPCs that a pool attaches, also those that only the edges of the pool tell."""
+        found = [a.declared for a in self.attachments(pool)]
+        raw = [(entry.raw("network"), entry.raw("subnetwork")) for entry in pool.additional_networks]
+        if any(UNKNOWN in pair for pair in raw) or not pool.props.known(
+            "networkConfig", "additionalNodeNetworkConfigs"
+        ):
+            for urn in pool.resource.property_dependencies.get(_key(pool), ()):
+                resource = self._stack.get(urn)
+                if resource is not None and resource.type == _SUBNETWORK:
+                    vpc = self.of(resource.view(Subnetwork.of)[0])
+                    found.append(vpc if isinstance(vpc, Network) else None)
+                elif resource is not None and resource.type == _NETWORK:
+                    found.append(resource.view(Network.of)[0])
+        return tuple(dict.fromkeys(network for network in found if network is not None))
 
     def named(self, name: str | None) -> Network | None:
         """Return the one declared VPC of a name or path."""
@@ -145,14 +169,14 @@ class Vpcs:
             if len(found) == 1:
                 return found[0]
             return None if found or self._networks.open else short_name(value)
-        linked = self._linked(value, source, key, "gcp:compute/network:Network")
+        linked = self._linked(value, source, key, _NETWORK)
         return linked.view(Network.of)[0] if linked is not None else None
 
     def _subnet(self, value: Any, source: Resource, key: str) -> Subnetwork | None:
         if isinstance(value, str) and value:
             found = self._subnets.find(value, source.props.text("project"))
             return found[0] if len(found) == 1 else None
-        linked = self._linked(value, source, key, "gcp:compute/subnetwork:Subnetwork")
+        linked = self._linked(value, source, key, _SUBNETWORK)
         return linked.view(Subnetwork.of)[0] if linked is not None else None
 
     def _linked(self, value: Any, source: Resource, key: str, token: str) -> Resource | None:

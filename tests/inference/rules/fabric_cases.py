@@ -41,7 +41,6 @@ __all__ = [
     "EIGHT_GPUS",
     "INTERFACES",
     "ROCE",
-    "annotations",
     "env",
     "firewall",
     "gpu_pool",
@@ -50,6 +49,7 @@ __all__ = [
     "installer",
     "interfaces",
     "kinds",
+    "marked",
     "network",
     "parameters",
     "platform",
@@ -171,7 +171,7 @@ def interfaces(names: Sequence[str], first: int = 2) -> str:
     return json.dumps(listed)
 
 
-def annotations(names: Sequence[str] | None = None, first: int = 2) -> dict[str, str]:
+def marked(names: Sequence[str] | None = None, first: int = 2) -> dict[str, str]:
     """Return the annotations of a pod with all RDMA networks, or others."""
     names = names if names is not None else [f"rdma-{i}" for i in range(8)]
     return {ANNOTATIONS: "eth0", INTERFACES: interfaces(names, first)}
@@ -215,7 +215,7 @@ def group(
     }
     spec = changed(base, pod or {})
     server = [rdma_container(changes)]
-    marks = annotated if annotated is not None else annotations()
+    marks = annotated if annotated is not None else marked()
     return leader_worker_set(name, containers=server, leader=spec, worker=spec, annotations=marks, **kw)
 
 

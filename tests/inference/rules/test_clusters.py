@@ -180,3 +180,10 @@ def test_a_control_plane_knows_the_machines_of_its_pools(version: object, config
     platform = cluster(props={"minMasterVersion": version})
     assert bool(findings(clusters.version_knows_machine, platform, pool)) is found
     assert not findings(clusters.version_knows_machine, pool)
+
+
+def test_the_version_that_a_control_plane_has_counts_more_than_the_one_asked_for() -> None:
+    upgraded = cluster(props={"minMasterVersion": "1.31", "masterVersion": "1.36.2-gke.2154000"})
+    newer = node_pool("x", {"version": "1.36.1-gke.1", "nodeConfig": {"machineType": "a4-highgpu-8g"}})
+    assert not findings(clusters.nodes_are_not_newer, upgraded, newer)
+    assert not findings(clusters.version_knows_machine, upgraded, newer)

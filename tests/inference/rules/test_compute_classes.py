@@ -60,3 +60,18 @@ def test_a_class_that_is_not_there_is_found() -> None:
         assert not findings(EXISTS, compute_class(), pod(name))
     assert not findings(EXISTS, pod("of-another-program"))
     assert not findings(EXISTS, compute_class(), deployment())
+
+
+def test_an_accelerator_that_no_machine_has_is_found() -> None:
+    rule = compute_classes.accelerator_exists
+    for priority, wrong in (
+        ({"gpu": {"type": "nvidia-h200-141gb", "count": 4}}, True),
+        ({"gpu": {"type": "nvidia-tesla-t4", "count": 3.0}}, True),
+        ({"tpu": {"type": "tpu-v6e-slice", "count": 4, "topology": "2x2x2"}}, True),
+        ({"gpu": {"type": "nvidia-l4", "count": 4}}, False),
+        ({"gpu": {"type": "nvidia-x9", "count": 7}}, False),
+        ({"gpu": {"type": "nvidia-l4", "count": UNKNOWN}}, False),
+        ({"tpu": {"type": "tpu-v6e-slice", "topology": "2x4"}}, False),
+        ({"machineFamily": "n4"}, False),
+    ):
+        assert bool(findings(rule, compute_class(priorities=[priority]))) is wrong, priority

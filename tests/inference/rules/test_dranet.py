@@ -16,10 +16,10 @@ from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
 from tests.inference.rules.cases import custom, deployment, findings
 from tests.inference.rules.fabric_cases import (
-    annotations,
     gpu_pool,
     group,
     host_cluster,
+    marked,
     parameters,
     pod_network,
     rdma_container,
@@ -184,14 +184,14 @@ def test_interfaces_on_a4x_max_are_found(kind: str) -> None:
     terms = [{"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]}]
     affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
     pod = {"nodeSelector": {key: value}} if kind == "selector" else {"affinity": affinity}
-    wrong = deployment(containers=[rdma_container()], pod=pod, annotations=annotations())
+    wrong = deployment(containers=[rdma_container()], pod=pod, annotations=marked())
 
     [message] = findings(metal_pods_claim, wrong)
 
     assert "nvidia-gb300" in message
 
 
-@pytest.mark.parametrize("marks", [annotations(), {}])
+@pytest.mark.parametrize("marks", [marked(), {}])
 def test_pods_on_other_machines_or_without_interfaces_are_silent(marks: dict[str, str]) -> None:
     gpu = "nvidia-h200-141gb" if marks else "nvidia-gb300"
     pod = {"nodeSelector": {"cloud.google.com/gke-accelerator": gpu}}

@@ -301,6 +301,16 @@ def test_a_pool_over_zones_without_rdma_networks_is_silent(attached: list[tuple[
     assert findings(pool_stands_in_zone, pool, host_cluster()) == []
 
 
+def test_in_a_preview_the_edges_of_a_pool_tell_its_networks() -> None:
+    vpc, own = network("rdma", {"networkProfile": ROCE}), subnet("s", "rdma", "192.168.1.0/24")
+    unknown = {"networkConfig": {"additionalNodeNetworkConfigs": [{"network": UNKNOWN, "subnetwork": UNKNOWN}] * 9}}
+    pool = gpu_pool(
+        props={**unknown, "nodeLocations": ["us-central1-a"]}, property_dependencies={"networkConfig": [own]}
+    )
+
+    assert "profile of the zone us-central1-b" in findings(pool_stands_in_zone, vpc, own, pool, host_cluster())[0]
+
+
 # image and version
 
 

@@ -14,7 +14,7 @@ from inference.rules.gpudirect_tcp import (
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
 from tests.inference.rules.cases import changed, container, deployment, findings, leader_worker_set
-from tests.inference.rules.fabric_cases import EIGHT_GPUS, annotations, verdicts
+from tests.inference.rules.fabric_cases import EIGHT_GPUS, marked, verdicts
 
 REGISTRY = "us-docker.pkg.dev/gce-ai-infra"
 ACCELERATOR = "cloud.google.com/gke-accelerator"
@@ -48,7 +48,7 @@ def server(changes: dict[str, Any] | None = None) -> dict[str, Any]:
 def pods(
     containers: list[dict[str, Any]], marks: dict[str, Any] | None = None, pod: dict[str, Any] | None = None
 ) -> list[Resource]:
-    marks = marks if marks is not None else {**annotations(names(8), first=1), DEVICES: "- path: /dev/nvidia0"}
+    marks = marks if marks is not None else {**marked(names(8), first=1), DEVICES: "- path: /dev/nvidia0"}
     spec = {"volumes": [{"name": "shm", "emptyDir": {"medium": "Memory"}}], **(pod or {})}
     return [
         deployment(containers=containers, annotations=marks, pod=spec),
@@ -58,7 +58,7 @@ def pods(
 
 def test_a_whole_pod_of_either_fabric_draws_no_finding() -> None:
     sidecar = daemon(changes={"restartPolicy": "Always"})
-    high = {**annotations(names(4), first=1), "devices.gke.io/container.tcpx-daemon": "x"}
+    high = {**marked(names(4), first=1), "devices.gke.io/container.tcpx-daemon": "x"}
 
     for made in (
         *pods([daemon(), server()]),
@@ -94,7 +94,7 @@ def test_a_server_without_the_plugin_is_silent() -> None:
     ("kind", "count", "wanted"), [("tcpxo", 4, 8), ("tcpxo", 7, 8), ("tcpx", 8, 4), ("tcpx", 3, 4)]
 )
 def test_a_daemon_with_another_number_of_networks_is_found(kind: str, count: int, wanted: int) -> None:
-    for made in pods([daemon(kind), server()], annotations(names(count), first=1)):
+    for made in pods([daemon(kind), server()], marked(names(count), first=1)):
         assert f"List {wanted} networks" in findings(daemon_pod_lists_networks, made)[0]
 
 

@@ -127,6 +127,7 @@ def test_a_worker_with_a_fixed_leader_is_found(changes):
     [
         (["--nnodes=2", "--node-rank=1", "--headless"], "--master-addr"),
         (["-dp", "16", "-dpl", "8", "-dpr", "8", "--headless"], "--data-parallel-address"),
+        (["-dp", "16", "-dpl", "8", "-dpr", "8", "--data-parallel-hybrid-lb"], "--data-parallel-address"),
     ],
 )
 def test_a_worker_without_an_address_is_found(args, option):

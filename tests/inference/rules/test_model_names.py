@@ -94,6 +94,15 @@ def test_a_client_of_a_group_is_judged_by_its_leader():
     assert "Llama-3.1-405B-Instruct-FP8" in found[0]
 
 
+def test_a_probe_that_asks_for_another_model_is_found():
+    asks = ["sh", "-c", """curl -f localhost:8000/v1/completions -d '{"model": "gemma"}'"""]
+    probed = server(livenessProbe={"exec": {"command": asks}})
+    assert "livenessProbe" in findings(client_asks_served_name, probed)[0]
+    assert not findings(
+        client_asks_served_name, server("--served-model-name=gemma", livenessProbe={"exec": {"command": asks}})
+    )
+
+
 # Routes
 
 

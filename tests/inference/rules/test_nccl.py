@@ -17,7 +17,7 @@ from inference.rules.nccl import (
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
 from tests.inference.rules.cases import changed, container, deployment, findings
-from tests.inference.rules.fabric_cases import annotations, env, group, kinds, rdma_container, shell
+from tests.inference.rules.fabric_cases import env, group, kinds, marked, rdma_container, shell
 
 SCRIPT = "/usr/local/gib/scripts/set_nccl_env.sh"
 SERVE = "vllm serve meta-llama/Llama-3.1-405B"
@@ -131,7 +131,7 @@ def test_a_group_that_switches_its_fabric_off_is_found(variables: dict[str, str]
         group(env(NCCL_IB_DISABLE=UNKNOWN)),
         group(env(NCCL_NET="Socket"), annotated={}),
         group(env(NCCL_NET="Socket"), size=1),
-        deployment(containers=[rdma_container(env(NCCL_IB_DISABLE="1"))], annotations=annotations()),
+        deployment(containers=[rdma_container(env(NCCL_IB_DISABLE="1"))], annotations=marked()),
     ],
 )
 def test_a_group_that_keeps_its_fabric_is_silent(made: Resource) -> None:

@@ -24,7 +24,7 @@ H200, GB200, MEGA = "nvidia-h200-141gb", "nvidia-gb200", "nvidia-h100-mega-80gb"
 RAW = "https://raw.githubusercontent.com/GoogleCloudPlatform/container-engine-accelerators"
 COMMIT = "992db8125755e7c8a2c0bd0a5b3a2c5b1b0d9f1e"
 CONFIG_FILE = "kubernetes:yaml/v2:ConfigFile"
-NO_MOUNTS = {"volumes": []}
+NO_MOUNTS: dict[str, list[str]] = {"volumes": []}
 
 
 def manifest(address: str, type_: str = CONFIG_FILE, key: str = "file", name: str = "nccl") -> Resource:

@@ -26,11 +26,11 @@ from tests.inference.rules.cases import (
 )
 from tests.inference.rules.fabric_cases import (
     ROCE,
-    annotations,
     firewall,
     group,
     host_cluster,
     installer,
+    marked,
     network,
     subnet,
     that,
@@ -292,6 +292,6 @@ def test_an_rdma_network_is_left_to_the_rule_that_forbids_firewalls() -> None:
 
 
 def test_a_pod_with_interfaces_in_a_deployment_is_judged_alike() -> None:
-    made = deployment(pod=ON_HOST, annotations=annotations(["gvnic-1"], first=1))
+    made = deployment(pod=ON_HOST, annotations=marked(["gvnic-1"], first=1))
 
     assert len(findings(pod_with_interfaces_is_not_on_host, made)) == 1

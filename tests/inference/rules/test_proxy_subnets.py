@@ -157,13 +157,15 @@ def test_a_second_proxy_subnet_for_something_else_is_silent(others: list[Resourc
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"cluster": None}, {"cluster": host_cluster({"network": UNKNOWN})}, {"proxies": proxy_subnet(vpc="shared")}],
+    [
+        {},
+        {"cluster": None},
+        {"cluster": host_cluster({"network": UNKNOWN})},
+        {"cluster": host_cluster({"network": "shared"}), "proxies": proxy_subnet(vpc="shared"), "pool": None},
+    ],
 )
 def test_a_proxy_subnet_with_its_cluster_is_silent(changes: dict[str, Resource | None]) -> None:
-    pool = None if changes.get("proxies") else {}
-    base = {"pool": None, "cluster": host_cluster({"network": "shared"})} if pool is None else {}
-
-    assert that(proxy_subnet_lies_with_cluster, **{**base, **changes}) == []
+    assert that(proxy_subnet_lies_with_cluster, **changes) == []
 
 
 # one of them

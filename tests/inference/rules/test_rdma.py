@@ -20,11 +20,11 @@ from tests.inference.rules.cases import changed, container, custom, deployment, 
 from tests.inference.rules.fabric_cases import (
     ANNOTATIONS,
     INTERFACES,
-    annotations,
     gpu_pool,
     group,
     host_cluster,
     interfaces,
+    marked,
     parameters,
     pod_network,
     rdma_container,
@@ -34,7 +34,7 @@ from tests.inference.rules.fabric_cases import (
 H200 = {"nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-h200-141gb"}}
 GB200 = {"nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-gb200"}}
 FOUR_GPUS = {"resources": {"requests": {"nvidia.com/gpu": 4}, "limits": {"nvidia.com/gpu": 4}}}
-FOUR = annotations([f"rdma-{i}" for i in range(4)])
+FOUR = marked([f"rdma-{i}" for i in range(4)])
 
 
 def kinds(changes: dict[str, Any], marks: dict[str, Any], pod: dict[str, Any] | None = None) -> list[Resource]:
@@ -69,7 +69,7 @@ def kinds(changes: dict[str, Any], marks: dict[str, Any], pod: dict[str, Any] | 
     ],
 )
 def test_interfaces_that_gke_cannot_use_are_found(marks: dict[str, Any], said: str) -> None:
-    for made in kinds({}, changed(annotations(), marks)):
+    for made in kinds({}, changed(marked(), marks)):
         [message] = findings(pod_interfaces_are_readable, made)
         assert said in message
 
@@ -77,9 +77,9 @@ def test_interfaces_that_gke_cannot_use_are_found(marks: dict[str, Any], said: s
 @pytest.mark.parametrize(
     "marks",
     [
-        annotations(),
-        annotations(["gvnic-1"], first=1),
-        changed(annotations(), {ANNOTATIONS: UNKNOWN}),
+        marked(),
+        marked(["gvnic-1"], first=1),
+        changed(marked(), {ANNOTATIONS: UNKNOWN}),
         {INTERFACES: UNKNOWN},
     ],
 )
@@ -97,13 +97,13 @@ def test_a_pod_without_interfaces_is_silent() -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 7])
 def test_a_pod_with_some_of_the_rdma_networks_is_found_in_every_kind(count: int) -> None:
-    for made in kinds({}, annotations([f"rdma-{i}" for i in range(count)])):
+    for made in kinds({}, marked([f"rdma-{i}" for i in range(count)])):
         [message] = findings(pod_takes_all_interfaces, made)
         assert f"lists {count} of the 8 RDMA networks" in message
 
 
 def test_both_templates_of_a_group_are_judged() -> None:
-    assert len(findings(pod_takes_all_interfaces, group(annotated=annotations(["rdma-0"])))) == 2
+    assert len(findings(pod_takes_all_interfaces, group(annotated=marked(["rdma-0"])))) == 2
 
 
 @pytest.mark.parametrize("pod", [H200, None])
@@ -114,14 +114,14 @@ def test_four_networks_beside_eight_gpus_are_found(pod: dict[str, Any] | None) -
 
 
 def test_eight_networks_on_a4x_are_found() -> None:
-    for made in kinds(FOUR_GPUS, annotations(), GB200):
+    for made in kinds(FOUR_GPUS, marked(), GB200):
         [message] = findings(pod_takes_all_interfaces, made)
         assert "its nodes have 4" in message
 
 
 @pytest.mark.parametrize("names", [["rdma-0"] * 2 + [f"rdma-{i}" for i in range(1, 8)]])
 def test_a_network_that_is_listed_twice_is_found(names: list[str]) -> None:
-    for made in kinds({}, annotations(names)):
+    for made in kinds({}, marked(names)):
         assert "twice" in findings(pod_takes_all_interfaces, made)[0]
 
 
@@ -129,20 +129,20 @@ def test_an_interface_that_is_used_twice_is_found() -> None:
     listed = json.loads(interfaces([f"rdma-{i}" for i in range(8)]))
     listed[-1]["interfaceName"] = "eth2"
 
-    for made in kinds({}, {**annotations(), INTERFACES: json.dumps(listed)}):
+    for made in kinds({}, {**marked(), INTERFACES: json.dumps(listed)}):
         assert "twice" in findings(pod_takes_all_interfaces, made)[0]
 
 
 @pytest.mark.parametrize(
     ("changes", "marks", "pod"),
     [
-        ({}, annotations(), None),
-        ({}, annotations(["gvnic-1", *[f"rdma-{i}" for i in range(8)]], first=1), H200),
-        ({}, annotations([f"roce-{i}" for i in range(8)]), None),
+        ({}, marked(), None),
+        ({}, marked(["gvnic-1", *[f"rdma-{i}" for i in range(8)]], first=1), H200),
+        ({}, marked([f"roce-{i}" for i in range(8)]), None),
         (FOUR_GPUS, FOUR, GB200),
         (FOUR_GPUS, FOUR, None),
-        ({}, annotations([f"vpc{i}" for i in range(1, 9)], first=1), None),
-        ({}, annotations(["storage"]), None),
+        ({}, marked([f"vpc{i}" for i in range(1, 9)], first=1), None),
+        ({}, marked(["storage"]), None),
         ({}, {INTERFACES: UNKNOWN}, None),
     ],
 )
@@ -160,7 +160,7 @@ def test_a_pod_with_all_or_no_rdma_networks_is_silent(
 def test_an_rdma_pod_with_a_part_of_the_gpus_is_found(amount: Any) -> None:
     some = {"resources": {"requests": {"nvidia.com/gpu": amount}, "limits": {"nvidia.com/gpu": amount}}}
 
-    for made in kinds(some, annotations(), H200):
+    for made in kinds(some, marked(), H200):
         [message] = findings(pod_takes_all_gpus, made)
         assert "of the 8 GPUs" in message
 
@@ -175,14 +175,14 @@ def test_an_rdma_pod_with_two_of_the_four_gpus_of_a4x_is_found() -> None:
 @pytest.mark.parametrize(
     ("changes", "marks"),
     [
-        ({}, annotations()),
-        ({"resources": {"requests": None, "limits": {"nvidia.com/gpu": "8"}}}, annotations()),
+        ({}, marked()),
+        ({"resources": {"requests": None, "limits": {"nvidia.com/gpu": "8"}}}, marked()),
         (
             {"resources": {"requests": {"nvidia.com/gpu": UNKNOWN}, "limits": {"nvidia.com/gpu": UNKNOWN}}},
-            annotations(),
+            marked(),
         ),
         (FOUR_GPUS, FOUR),
-        ({"resources": {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": 1}}}, annotations(["gvnic-1"])),
+        ({"resources": {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": 1}}}, marked(["gvnic-1"])),
     ],
 )
 def test_an_rdma_pod_with_all_gpus_is_silent(changes: dict[str, Any], marks: dict[str, Any]) -> None:
@@ -193,7 +193,7 @@ def test_an_rdma_pod_with_all_gpus_is_silent(changes: dict[str, Any], marks: dic
 def test_gpus_over_two_containers_are_added_up() -> None:
     halves = [rdma_container({**FOUR_GPUS, "name": name}) for name in ("one", "other")]
 
-    assert findings(pod_takes_all_gpus, deployment(containers=halves, annotations=annotations())) == []
+    assert findings(pod_takes_all_gpus, deployment(containers=halves, annotations=marked())) == []
 
 
 # locked memory
@@ -209,7 +209,7 @@ def test_gpus_over_two_containers_are_added_up() -> None:
     ],
 )
 def test_an_rdma_container_that_may_not_lock_memory_is_found(context: dict[str, Any] | None) -> None:
-    for made in kinds({"securityContext": context}, annotations()):
+    for made in kinds({"securityContext": context}, marked()):
         [message] = findings(container_locks_memory, made)
         assert 'The container "vllm"' in message
 
@@ -227,13 +227,13 @@ def test_an_rdma_container_that_may_not_lock_memory_is_found(context: dict[str, 
     ],
 )
 def test_an_rdma_container_that_may_lock_memory_is_silent(context: dict[str, Any]) -> None:
-    for made in kinds({"securityContext": context}, annotations()):
+    for made in kinds({"securityContext": context}, marked()):
         assert findings(container_locks_memory, made) == []
 
 
 def test_a_sidecar_without_gpus_needs_no_capability() -> None:
     proxy = {"name": "proxy", "image": "envoyproxy/envoy:v1.33.0"}
-    made = deployment(containers=[rdma_container(), proxy], annotations=annotations())
+    made = deployment(containers=[rdma_container(), proxy], annotations=marked())
 
     assert findings(container_locks_memory, made) == []
 
@@ -265,14 +265,14 @@ def test_a_container_that_may_lock_memory_or_claims_other_nics_is_silent(context
 
 
 def test_a_network_that_nobody_declares_is_found() -> None:
-    [message] = that(pod_networks_are_declared, other=deployment(annotations=annotations(["rdma-0", "rdma-08"])))
+    [message] = that(pod_networks_are_declared, other=deployment(annotations=marked(["rdma-0", "rdma-08"])))
 
     assert "rdma-08" in message
 
 
 @pytest.mark.parametrize("extra", [custom("networking.gke.io/v1", "Network", "x", {}, {"metadata": {"name": UNKNOWN}})])
 def test_a_network_with_a_name_not_known_yet_silences_a_miss(extra: Resource) -> None:
-    missing = deployment(annotations=annotations(["rdma-08"]))
+    missing = deployment(annotations=marked(["rdma-08"]))
 
     assert that(pod_networks_are_declared, other=missing, extra=extra) == []
 

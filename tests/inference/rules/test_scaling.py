@@ -105,6 +105,26 @@ def test_batch_work_may_wait_for_its_turn() -> None:
     )
 
 
+def kserve(**spec: object) -> Resource:
+    base = {"template": {"containers": [container()]}, **spec}
+    return custom("serving.kserve.io/v1alpha1", "LLMInferenceService", "llm", base)
+
+
+def test_kserve_replicas_are_counted() -> None:
+    scaling = {"minReplicas": 1, "maxReplicas": 3}
+    assert "room for 2" in findings(FIT, cluster(), node_pool(), kserve(replicas=3))[0]
+    assert "may grow to 3" in findings(FIT, cluster(), node_pool(), kserve(scaling=scaling))[0]
+    split = {"replicas": 3, "template": {"containers": [container()]}}
+    assert len(findings(FIT, cluster(), node_pool(), kserve(prefill=split))) == 1
+    predictor = {"predictor": {"containers": [container()], "minReplicas": 1, "maxReplicas": 5}}
+    assert findings(
+        FIT, cluster(), node_pool(), custom("serving.kserve.io/v1beta1", "InferenceService", "i", predictor)
+    )
+    assert not findings(FIT, cluster(), node_pool(), kserve(replicas=2), kserve(replicas=UNKNOWN))
+    several = {"containers": [container()]}
+    assert not findings(FIT, cluster(), node_pool(), kserve(replicas=9, worker=several))
+
+
 # ---------------------------------------------------------------- several workloads
 
 

@@ -54,6 +54,7 @@ def test_servers_as_they_should_be_are_silent(rule):
         {"command": ["bash", "-c", "vllm serve m \\\n  --disable-log-requests \\\n  --port 8000"], "args": None},
         {"command": ["python3", "-m", "vllm.entrypoints.openai.api_server"], "args": ["--disable-log-requests"]},
         {"command": None, "args": ["--model=m", "--disable-log-requests"]},
+        {"args": ["--disable-log-requests"], "image": "ghcr.io/llm-d/llm-d-cuda:v0.8.0"},
     ],
 )
 def test_an_option_that_is_gone_is_found(changes):
@@ -99,6 +100,7 @@ def test_a_slip_of_one_letter_is_found_in_any_version():
         {"args": ["--guided-decoding-backend", "x"], "image": image("latest")},
         {"args": ["--some-new-option"], "image": image("v0.33.0")},
         {"args": ["--disable-log-requests"], "image": "registry.example.com/own-vllm:2024-01"},
+        {"args": ["--disable-log-requests"], "image": "ghcr.io/llm-d/llm-d-cuda:v0.3.1"},
         {"args": ["--shutdown-timeout", "30"], "image": image("v0.18.0")},
         {"args": UNKNOWN},
         {"image": "lmsysorg/sglang:v0.5.3", "command": ["sglang", "serve"], "args": ["--disable-log-requests"]},

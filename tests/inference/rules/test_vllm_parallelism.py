@@ -139,6 +139,7 @@ def test_other_workload_kinds_are_judged_too():
         group("-tp=8", "-pp=$(LWS_GROUP_SIZE)"),
         group("-tp=8", "-pp=2", size=UNKNOWN),
         leader_worker_set(containers=[group_container({"args": ["-tp=8"]})]),
+        group("-tp=16", "-dp=4", "-dpn=$(RANK)"),
     ],
 )
 def test_sizes_that_fill_them_or_are_not_known_are_silent(made):

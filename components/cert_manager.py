@@ -1,0 +1,62 @@
+"""CertManager: issues the certificates of webhooks.
+
+Owns: its namespace and Helm release, pinned, with the definitions. Leaves alone: issuers and certificates, which belong
+to whoever wants them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release
+
+from components._kubernetes import create
+from inference.facts.versions import COMPONENTS
+from inference.manifests.objects import metadata, object_
+
+__all__ = ["CertManager", "CertManagerArgs"]
+
+TOKEN = "gke-inference:index:CertManager"  # noqa: S105 - a type token
+_NAMESPACE = "cert-manager"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertManagerArgs:
+    """What the component is made of."""
+
+    replicas: int = 1
+    """Copies of the controller and of its webhook; one controller works, the others stand by."""
+
+
+class CertManager(pulumi.ComponentResource):
+    """Creates a namespace and a Helm release, which is there only when its webhook answers."""
+
+    release: Release
+    """The release; whatever has a certificate depends on it."""
+
+    def __init__(self, name: str, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        chart = COMPONENTS["cert-manager"]
+        super().__init__(TOKEN, name, {"version": chart.version, "replicas": args.replicas}, opts)
+        namespace = create(
+            f"{name}-namespace",
+            object_("v1", "Namespace", metadata(_NAMESPACE, namespace=None)),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.release = Release(
+            f"{name}-release",
+            name="cert-manager",
+            chart=chart.artifact,
+            version=chart.version,
+            namespace=_NAMESPACE,
+            atomic=True,
+            timeout=600,
+            values={
+                "crds": {"enabled": True},
+                "replicaCount": args.replicas,
+                "webhook": {"replicaCount": args.replicas},
+                "global": {"leaderElection": {"namespace": _NAMESPACE}},
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace]),
+        )
+        self.register_outputs({"version": chart.version})

@@ -1,0 +1,62 @@
+"""ComputeDomains: memory that GPUs of different nodes share over NVLink (A4X).
+
+Owns: NVIDIA's DRA driver, pinned, in a namespace of its own, and one ComputeDomain for each pool. Leaves alone: the
+nodes, the NICs, and the claims, which the driver makes out of each domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
+
+from components._kubernetes import create
+from inference.blueprint import GpuPoolPlan
+from inference.facts.versions import COMPONENTS
+from inference.manifests import compute_domain as manifests
+from inference.manifests.objects import metadata, object_
+
+__all__ = ["ComputeDomains", "ComputeDomainsArgs"]
+
+TOKEN = "gke-inference:index:ComputeDomains"  # noqa: S105 - a type token
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputeDomainsArgs:
+    """What the component is made of."""
+
+    pools: Sequence[GpuPoolPlan]
+    """Pools whose nodes share NVLink."""
+
+
+class ComputeDomains(pulumi.ComponentResource):
+    """Creates a namespace with its quota, a Helm release, and a ComputeDomain for each pool."""
+
+    def __init__(self, name: str, args: ComputeDomainsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        chart = COMPONENTS["nvidia-dra-driver-ngc"]
+        super().__init__(TOKEN, name, {"version": chart.version, "pools": [pool.name for pool in args.pools]}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        namespace_name = manifests.DRIVER_NAMESPACE
+        namespace = create(
+            f"{name}-namespace", object_("v1", "Namespace", metadata(namespace_name, namespace=None)), child
+        )
+        after_namespace = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
+        quota = create(f"{name}-quota", manifests.quota(), after_namespace)
+        release = Release(
+            f"{name}-driver",
+            name="nvidia-dra-driver-gpu",
+            chart=chart.artifact,
+            version=chart.version,
+            repository_opts=RepositoryOptsArgs(repo=chart.repository),
+            namespace=namespace_name,
+            atomic=True,
+            timeout=600,
+            values=manifests.driver_values(args.pools),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace, quota]),
+        )
+        after_driver = pulumi.ResourceOptions(parent=self, depends_on=[release])
+        for pool in args.pools:
+            create(f"{name}-{pool.name}", manifests.compute_domain(pool), after_driver)
+        self.register_outputs({"version": chart.version})

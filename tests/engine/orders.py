@@ -1,0 +1,65 @@
+"""In which order things have to go, as ranks of what the journal saw deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+from rehearsal import urns
+from rehearsal.providers.journal import Entry
+from rehearsal.providers.served import CHARTS
+from rehearsal.providers.world import Record
+
+__all__ = ["disorders", "orphans"]
+
+RANKS = ("gateway", "workload", "controller", "pool", "cluster", "network")
+
+_RANKED = {
+    "gcp:container/nodePool:NodePool": "pool",
+    "gcp:container/cluster:Cluster": "cluster",
+    "kubernetes:helm.sh/v3:Release": "controller",
+}
+_HOLDERS = frozenset({"Gateway", "HTTPRoute", "Ingress", "PersistentVolumeClaim"})
+_SERVERS = frozenset(
+    {"Deployment", "InferenceService", "Job", "LLMInferenceService", "LeaderWorkerSet", "NIMService", "StatefulSet"}
+)
+
+
+def _rank(urn: str) -> str:
+    """Return the rank of a resource; empty where it has none."""
+    parts = urns.parse(urn)
+    kind = parts.type.rpartition(":")[2]
+    if "InferenceGateway$" in parts.qualified_type or kind in _HOLDERS:
+        return "gateway"
+    if parts.type in _RANKED:
+        return _RANKED[parts.type]
+    if kind in _SERVERS:
+        return "workload"
+    if kind == "DaemonSet":
+        return "controller"
+    return "network" if "PlatformNetwork$" in parts.qualified_type else ""
+
+
+def disorders(entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield each pair of ranks of which something of the later one went before all of the earlier one was gone."""
+    begun: dict[str, list[tuple[int, str]]] = {rank: [] for rank in RANKS}
+    ended: dict[str, list[tuple[int, str]]] = {rank: [] for rank in RANKS}
+    for place, entry in enumerate(entries):
+        if entry.operation == "delete" and (rank := _rank(entry.urn)):
+            {"begin": begun, "end": ended, "fail": ended}[entry.phase][rank].append((place, entry.urn))
+    for earlier, later in combinations(RANKS, 2):
+        if ended[earlier] and begun[later]:
+            last, first = max(ended[earlier]), min(begun[later])
+            if first < last:
+                yield f"{first[1]} ({later}) began to go before {last[1]} ({earlier}) was gone"
+
+
+def orphans(entries: Sequence[Entry], releases: Sequence[Record]) -> Iterator[str]:
+    """Yield each custom resource that went after the release that serves it began to go."""
+    for release in releases:
+        groups = CHARTS.get(str(release.inputs.get("chart")).rpartition("/")[2], ())
+        began = [place for place, e in enumerate(entries) if e.urn == release.urn and e.phase == "begin"]
+        for place, entry in enumerate(entries):
+            group = entry.type.split(":")[1].partition("/")[0] if entry.type.startswith("kubernetes:") else ""
+            if entry.operation == "delete" and entry.phase == "end" and group in groups and place > min(began):
+                yield f"{entry.urn} went after {release.urn}"

@@ -1,0 +1,145 @@
+"""The life of each stack on the real engine: made, left alone, changed, protected, unlocked, taken down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from rehearsal import digests, urns
+from rehearsal.plan import Plan
+from rehearsal.providers.journal import Entry
+from rehearsal.stackfiles import stack_of
+from tests.engine.orders import disorders, orphans
+from tests.engine.parity import unequal
+from tests.support import variants
+from tests.support.onengine import SECRET, Stage, files_with, records
+from tests.support.rehearsed import rehearsed, standing
+from tests.support.stacks import ROOT, STANDING
+
+pytestmark = pytest.mark.engine
+
+NODE_POOL = "gcp:container/nodePool:NodePool"
+LASTING = frozenset(
+    {
+        NODE_POOL,
+        "gcp:container/cluster:Cluster",
+        "kubernetes:apps/v1:Deployment",
+        "kubernetes:core/v1:Namespace",
+        "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet",
+    }
+)
+"""What another machine must not make anew, save its own pool."""
+STACKS = [*(standing(name) for name in STANDING), *sorted((ROOT / "examples").glob("*.yaml"))]
+
+
+@dataclass
+class Life:
+    """A stack that goes through the tests of the class in their order."""
+
+    stage: Stage
+    config: variants.Config
+    plan: Plan
+    """The rehearsal's plan of the same configuration."""
+    outputs: list[str] = field(default_factory=list)
+    stages: set[str] = field(default_factory=set)
+
+    def after(self, stage: str) -> None:
+        if stage not in self.stages:
+            pytest.skip(f"the stage before, {stage}, failed")
+
+
+@pytest.fixture(scope="class", params=STACKS, ids=stack_of)
+def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Life:
+    path: Path = request.param
+    config = variants.locked(variants.read(path), is_locked=True)
+    stage = Stage(tmp_path_factory.mktemp(stack_of(path)), stack_of(path))
+    file = variants.written(config, stage.folder / path.name)
+    return Life(stage, config, rehearsed(file))
+
+
+class TestLife:
+    def test_a_preview_says_what_the_rehearsal_says(self, life: Life) -> None:
+        life.stage.configure(life.config)
+        done = life.stage.run("preview", "--json")
+        life.outputs.append(done.text)
+        assert done.status == 0, done.text
+        assert not list(unequal(digests.loads(done.text[done.text.index("{") :], "preview"), life.plan))
+        assert not done.changed()
+        life.stages.add("preview")
+
+    def test_an_update_makes_everything(self, life: Life) -> None:
+        life.after("preview")
+        done = life.stage.run("up", "--skip-preview")
+        life.outputs.append(done.text)
+        assert done.status == 0, done.text
+        made = {urn for _, urn in done.changed("create")}
+        managed = {s.urn for s in life.plan if s.custom and not s.external and not s.type.startswith("pulumi:")}
+        assert made == managed
+        assert "warning" not in done.text
+        life.stages.add("up")
+
+    def test_a_second_preview_finds_nothing_to_do(self, life: Life) -> None:
+        life.after("up")
+        done = life.stage.run("preview", "--expect-no-changes", "--diff")
+        assert done.status == 0, done.text
+
+    def test_another_number_of_replicas_is_one_update_in_place(self, life: Life) -> None:
+        life.after("up")
+        life.config = variants.another_replica_count(life.config)
+        life.stage.configure(life.config)
+        done = life.stage.run("up", "--skip-preview", "--diff")
+        life.outputs.append(done.text)
+        assert done.status == 0, done.text
+        assert [operation for operation, _ in done.changed()] == ["update"], done.changed()
+
+    def test_a_locked_stack_refuses_to_go(self, life: Life) -> None:
+        life.after("up")
+        done = life.stage.run("destroy")
+        assert done.status != 0
+        assert "cannot be deleted" in done.text
+        assert "protected" in done.text
+        assert not done.changed()
+
+    def test_another_machine_is_a_replacement_that_a_locked_stack_refuses(self, life: Life) -> None:
+        life.after("up")
+        config, pool = variants.another_machine(life.config)
+        life.stage.configure(config)
+        done = life.stage.run("up")
+        life.outputs.append(done.text)
+        assert done.status != 0
+        assert "unable to replace resource" in done.text
+        assert f"NodePool::{pool}-nodes" in done.text
+        assert not done.changed()
+
+    def test_unlocked_the_pool_is_made_anew_and_neither_cluster_nor_servers_are(self, life: Life) -> None:
+        life.after("up")
+        config, pool = variants.another_machine(life.config)
+        life.config = variants.locked(config, is_locked=False)
+        life.stage.configure(life.config)
+        done = life.stage.run("up", "--skip-preview", "--diff")
+        life.outputs.append(done.text)
+        assert done.status == 0, done.text
+        replaced = [(op, urns.parse(urn)) for op, urn in done.changed("create", "delete")]
+        kept = [(op, urn.name) for op, urn in replaced if urn.type in LASTING]
+        assert kept == [("delete", f"{pool}-nodes"), ("create", f"{pool}-nodes")]
+        life.stages.add("unlocked")
+
+    def test_taken_down_it_goes_from_the_gateway_to_the_networks_and_leaves_nothing(self, life: Life) -> None:
+        life.after("unlocked")
+        releases = records(life.stage, ":Release")
+        done = life.stage.run("destroy", "--skip-preview")
+        life.outputs.append(done.text)
+        assert done.status == 0, done.text
+        deletions: tuple[Entry, ...] = done.entries
+        assert not list(disorders(deletions))
+        assert not list(orphans(deletions, releases))
+        assert not list(life.stage.world)
+        assert not life.stage.state()
+
+    def test_no_secret_was_written_down_or_shown(self, life: Life) -> None:
+        life.after("up")
+        (life.stage.home.folder / "cloud" / "shown.txt").write_text("".join(life.outputs), encoding="utf-8")
+        for name in ("state", "pulumi", "cloud"):
+            assert not list(files_with(life.stage.home.folder / name, SECRET))
