@@ -60,7 +60,7 @@ for name, members in plan.accelerator_networks.items():
 pools: list[pulumi.Resource] = []
 for name, pool in plan.pools.items():
     if isinstance(pool, GpuPoolPlan):
-        pools.append(GpuNodePool(name, GpuNodePoolArgs.of(plan, pool, cluster, fabrics.get(name)), options()))
+        pools.append(GpuNodePool(name, GpuNodePoolArgs.of(plan, pool, cluster, fabrics.get(name)), options(on=both)))
     else:
         pools.append(TpuNodePool(name, TpuNodePoolArgs.of(plan, pool, cluster), options()))
 

@@ -1,13 +1,14 @@
-"""GpuNodePool: nodes with GPUs, bought in one way, upgraded without a spare node.
+"""GpuNodePool: nodes with GPUs, bought in one way or several in order, upgraded without a spare node.
 
-Owns: one GKE node pool, and the workload policy where NVLink joins its nodes. Leaves alone: the fabric's networks
+Owns: a GKE node pool for each way, the ComputeClass that puts them in order, and the workload policy where NVLink joins
+the nodes. Leaves alone: the fabric's networks
 (RdmaNetwork) and the software on the nodes (NcclInstaller, ComputeDomains).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import pulumi
@@ -15,10 +16,12 @@ import pulumi_gcp as gcp
 
 from components import _options
 from components._capacity import capacity_arguments
+from components._kubernetes import create
 from components.inference_cluster import InferenceCluster
 from components.rdma_network import AttachedNetwork, RdmaNetwork
 from inference.blueprint import Blueprint, GpuPoolPlan
 from inference.facts import gke
+from inference.manifests.compute_class import compute_class
 
 __all__ = ["GpuNodePool", "GpuNodePoolArgs"]
 
@@ -65,18 +68,33 @@ class GpuNodePoolArgs:
 
 
 class GpuNodePool(pulumi.ComponentResource):
-    """Creates one node pool, and a resource policy for nodes that share NVLink."""
+    """Creates a node pool for each way to buy the nodes, a ComputeClass for several, a policy for a shared NVLink."""
 
     name: pulumi.Output[str]
-    """Name of the pool in GKE."""
+    """Name of the first pool in GKE."""
 
     def __init__(self, name: str, args: GpuNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         plan = args.pool
         props = {"machineType": plan.machine.name, "zone": plan.zone, "capacity": plan.capacity.type}
         super().__init__(TOKEN, name, {**props, "minNodes": plan.min_nodes, "maxNodes": plan.max_nodes}, opts)
+        placement = self._placement(name, args)
+        pools = [self._create_pool(f"{name}-nodes", args, placement)]
+        for capacity in plan.fallback:
+            other = replace(args, pool=replace(plan, capacity=capacity, min_nodes=0))
+            pools.append(self._create_pool(f"{name}-{capacity.type}", other, placement))
+        if plan.compute_class is not None:
+            made = compute_class(plan.compute_class, [pool.name for pool in pools])
+            create(f"{name}-class", made, pulumi.ResourceOptions(parent=self))
+        self.name = pools[0].name
+        self.register_outputs({"name": self.name})
+
+    def _create_pool(
+        self, name: str, args: GpuNodePoolArgs, placement: gcp.container.NodePoolPlacementPolicyArgs | None
+    ) -> gcp.container.NodePool:
+        plan = args.pool
         bought = capacity_arguments(plan, args.project)
-        pool = gcp.container.NodePool(
-            f"{name}-nodes",
+        return gcp.container.NodePool(
+            name,
             cluster=args.cluster,
             location=args.location,
             node_locations=[plan.zone],
@@ -84,7 +102,7 @@ class GpuNodePool(pulumi.ComponentResource):
             autoscaling=bought.autoscaling,
             management=bought.management,
             queued_provisioning=bought.queued_provisioning,
-            placement_policy=self._placement(name, args),
+            placement_policy=placement,
             upgrade_settings=gcp.container.NodePoolUpgradeSettingsArgs(
                 strategy="SURGE", max_surge=0, max_unavailable=1
             ),
@@ -92,8 +110,6 @@ class GpuNodePool(pulumi.ComponentResource):
             node_config=_node_config(args, bought.node),
             opts=_options.accelerator_pool(self, locked=args.locked, depends_on=args.after),
         )
-        self.name = pool.name
-        self.register_outputs({"name": self.name})
 
     def _placement(self, name: str, args: GpuNodePoolArgs) -> gcp.container.NodePoolPlacementPolicyArgs | None:
         """Keep nodes that share NVLink in one domain."""
@@ -127,6 +143,7 @@ def _network(args: GpuNodePoolArgs) -> gcp.container.NodePoolNetworkConfigArgs:
 def _node_config(args: GpuNodePoolArgs, bought: dict[str, object]) -> gcp.container.NodePoolNodeConfigArgs:
     container, plan = gcp.container, args.pool
     labels = {**plan.labels, gke.DRANET_LABEL: "true"} if args.network_profile else plan.labels
+    taints = [gke.GPU_TAINT, *([gke.Taint.of_class(plan.compute_class)] if plan.compute_class else [])]
     ssds = plan.machine.local_ssds
     return container.NodePoolNodeConfigArgs(
         machine_type=plan.machine.name,
@@ -150,9 +167,8 @@ def _node_config(args: GpuNodePoolArgs, bought: dict[str, object]) -> gcp.contai
         gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
         labels=labels,
         taints=[
-            container.NodePoolNodeConfigTaintArgs(
-                key=gke.GPU_TAINT.key, value=gke.GPU_TAINT.value, effect=gke.GPU_TAINT.api_effect
-            )
+            container.NodePoolNodeConfigTaintArgs(key=taint.key, value=taint.value, effect=taint.api_effect)
+            for taint in taints
         ],
         service_account=args.node_identity,
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],

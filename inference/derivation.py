@@ -89,7 +89,7 @@ def accelerators_per_node(pool: AcceleratorPool) -> int | None:
 def most_nodes(pool: AcceleratorPool) -> int:
     """Return the most nodes that a pool can have."""
     if isinstance(pool, GpuPoolSettings):
-        return pool.nodes.max
+        return pool.nodes.max * (1 + len(pool.fallback))
     found = slice_of_pool(pool)
     return pool.slices.max * (found.nodes if found else 1)
 
@@ -107,7 +107,7 @@ def attachment_of(pool: AcceleratorPool) -> str:
     if pool.network is not None:
         return pool.network
     fabric = fabric_of(pool)
-    if fabric is None:
+    if fabric is None or fabric.name == "tcpx":
         return "default"
     return "multi-network" if fabric.multi_network else "dranet"
 

@@ -28,6 +28,7 @@ import yaml
 
 from inference.problems import Problem, ProblemsError
 from rehearsal import stackfiles, yamlfiles
+from rehearsal.cloud.model import at
 from rehearsal.project import Project
 from rehearsal.providers.journal import Journal
 
@@ -206,7 +207,7 @@ class Home:
         }
         return {
             **kept,
-            "PATH": f"{self.copy / '.venv' / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+            "PATH": f"{self.copy / self._environment_folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
             "PULUMI_HOME": str(self.folder / "pulumi"),
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
@@ -223,12 +224,21 @@ class Home:
             shutil.rmtree(self.copy)
         patterns = shutil.ignore_patterns(*_LEFT_OUT, "Pulumi.*.yaml")
 
+        beside = (self.folder, self.project.root / self._environment_folder)
+
         def left_out(folder: str, names: list[str]) -> set[str]:
-            return patterns(folder, names) | {name for name in names if Path(folder, name) == self.folder}
+            return patterns(folder, names) | {name for name in names if Path(folder, name) in beside}
 
         shutil.copytree(self.project.root, self.copy, ignore=left_out)
-        _script(self.copy / ".venv" / "bin" / "python", [sys.executable])
-        (self.copy / ".venv" / "pyvenv.cfg").touch()
+        for name in ("python", "python3"):
+            _script(self.copy / self._environment_folder / "bin" / name, [sys.executable])
+        (self.copy / self._environment_folder / "pyvenv.cfg").touch()
+
+    @property
+    def _environment_folder(self) -> str:
+        """Where the project has its virtual environment; in the copy, this process's Python stands there."""
+        content = yamlfiles.load(self.project.root / "Pulumi.yaml", "Pulumi.yaml")
+        return str(at(content, "runtime", "options", "virtualenv") or ".venv")
 
     def _write_plugins(self) -> None:
         """Offer the providers in the versions that the SDKs ask for, so that the engine has nothing to remark."""

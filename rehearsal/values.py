@@ -61,8 +61,10 @@ class Secret:
 
 
 def masked(value: object) -> object:
-    """Return a value with every secret replaced by ``[secret]``."""
+    """Return a value with every secret replaced by ``[secret]``; of a secret map the keys stay."""
     match value:
+        case Secret(value=Mapping() as inside):
+            return dict.fromkeys(inside, BLINDED)
         case Secret():
             return BLINDED
         case str():

@@ -28,11 +28,28 @@ class PoolPlan:
     max_nodes: int
     per_node: int
     """Accelerators of a node."""
+    fallback: tuple[Capacity, ...] = ()
+    """Other ways to buy the nodes, in order."""
+
+    @property
+    def compute_class(self) -> str | None:
+        """Name of the ComputeClass that chooses among several ways to buy the nodes."""
+        return self.name if self.fallback else None
+
+    @property
+    def capacities(self) -> tuple[Capacity, ...]:
+        """Every way in which the nodes may be bought."""
+        return (self.capacity, *self.fallback)
+
+    @property
+    def spot(self) -> bool:
+        """Whether a node may be taken back with little notice."""
+        return any(capacity.type == "spot" for capacity in self.capacities)
 
     @property
     def labels(self) -> dict[str, str]:
         """Labels that the pool declares for its nodes."""
-        return {POOL_LABEL: self.name}
+        return {POOL_LABEL: self.name, **({gke.COMPUTE_CLASS_LABEL: self.name} if self.fallback else {})}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +116,7 @@ def plan_pool(settings: StackSettings, name: str) -> GpuPoolPlan | TpuPoolPlan:
                 max_nodes=pool.nodes.max,
                 per_node=per_node,
                 settings=pool,
+                fallback=pool.fallback,
                 machine=machine,
                 gpu=gpu,
                 fabric=machine.fabric,

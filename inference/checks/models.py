@@ -138,7 +138,7 @@ def _placement(model: VllmModel, pool: AcceleratorPool, where: str) -> Iterator[
             "for them",
             f"Set pipeline: 1 and a tensor that divides {per_pod}.",
         )
-    elif split.tensor > per_node:
+    elif split.tensor > per_node and not isinstance(pool, TpuPoolSettings):
         yield Problem(
             f"{where}.parallelism.tensor",
             str(split.tensor),

@@ -10,19 +10,21 @@ from inference.derivation import (
     fabric_of,
     machine_of,
     region_of_cluster,
+    split_of,
     stages_of,
     vllm_models,
     zone_of,
 )
 from inference.facts.gke import MAX_NODE_POOL_NAME, NVLINK_DOMAIN_FAMILIES, NVLINK_DOMAIN_NODES
 from inference.facts.machines import ATTACHABLE, MACHINES, Machine
-from inference.facts.tpus import slice_of
+from inference.facts.tpus import Slice, slice_of
 from inference.facts.zones import offered, region_of, zones_with
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.cluster import ClusterSettings
 from inference.settings.pools import (
     AcceleratorPool,
+    Capacity,
     FlexStart,
     GpuPoolSettings,
     NodeRange,
@@ -32,6 +34,9 @@ from inference.settings.pools import (
 )
 
 __all__ = ["check"]
+
+_INSTALLED = frozenset({"roce", "tcpxo"})
+"""Fabrics whose software the program puts on the nodes."""
 
 _NAME_SUFFIX = len("-0123456")
 """The engine adds this to a logical name."""
@@ -64,7 +69,7 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
             case GpuPoolSettings():
                 yield from _gpu(settings.cluster, pool, where)
             case TpuPoolSettings():
-                yield from _tpu(settings.cluster, pool, where)
+                yield from _tpu(settings, name, pool)
     yield from _one_way_to_the_fabric(settings)
 
 
@@ -193,8 +198,30 @@ def _chosen_accelerator(pool: GpuPoolSettings, found: Machine, where: str) -> It
 
 
 def _capacity(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
-    capacity = pool.capacity
-    where = f"{where}.capacity.type"
+    yield from _sold(pool.capacity, found, f"{where}.capacity.type")
+    yield from _scales_from_zero(pool.capacity, pool.nodes, f"{where}.nodes")
+    taken = [pool.capacity.type]
+    for index, capacity in enumerate(pool.fallback):
+        place = f"{where}.fallback[{index}].type"
+        yield from _sold(capacity, found, place)
+        if capacity.type == "queued-provisioning" or pool.capacity.type == "queued-provisioning":
+            yield Problem(
+                place,
+                f'"{capacity.type}" beside "{pool.capacity.type}"',
+                "nodes of queued provisioning come for a queued workload only, never as one of several choices",
+                "Use flex-start instead.",
+            )
+        elif capacity.type in taken:
+            yield Problem(
+                place,
+                f'"{capacity.type}" a second time',
+                "what has no capacity is not tried again by another name",
+                "Name every type once.",
+            )
+        taken.append(capacity.type)
+
+
+def _sold(capacity: Capacity, found: Machine, where: str) -> Iterator[Problem]:
     shown = f'"{capacity.type}"'
     if found.reservation_only and capacity.type not in {"reservation", "calendar"}:
         yield Problem(where, shown, f"{found.name} is sold by reservation only", "Set type: reservation and its name.")
@@ -205,7 +232,6 @@ def _capacity(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Pro
             f"{found.name} cannot be had on demand; the pool would end in an error state",
             "Use reservation, calendar, flex-start or spot.",
         )
-    yield from _scales_from_zero(capacity, pool.nodes, where.removesuffix(".capacity.type"))
 
 
 def _nvlink_domain(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
@@ -221,7 +247,7 @@ def _nvlink_domain(pool: GpuPoolSettings, found: Machine, where: str) -> Iterato
 def _scales_from_zero(capacity: object, nodes: NodeRange, where: str) -> Iterator[Problem]:
     if isinstance(capacity, FlexStart | QueuedProvisioning) and nodes.min != 0:
         yield Problem(
-            f"{where}.nodes.min",
+            f"{where}.min",
             str(nodes.min),
             f"nodes bought by {capacity.type} come when there are some and leave after at most seven days, "
             "so GKE refuses a lower limit",
@@ -239,6 +265,13 @@ def _network(pool: GpuPoolSettings, where: str) -> Iterator[Problem]:
             f'"{pool.network}"',
             f"{pool.machine_type} has no accelerator network to attach",
             "Leave network out.",
+        )
+    elif fabric.name not in _INSTALLED:
+        yield Problem(
+            f"{where}.network",
+            f'"{pool.network}"',
+            f"the software for the {fabric.name} fabric of {pool.machine_type} is not installed by this program",
+            "Set network: default and keep each replica on one node, or take another machine.",
         )
     elif pool.network == "multi-network" and not fabric.multi_network:
         yield Problem(
@@ -312,7 +345,21 @@ def _one_way_to_the_fabric(settings: StackSettings) -> Iterator[Problem]:
         )
 
 
-def _tpu(cluster: ClusterSettings, pool: TpuPoolSettings, where: str) -> Iterator[Problem]:
+def _whole_slice(settings: StackSettings, name: str, found: Slice, where: str) -> Iterator[Problem]:
+    for model_name, model in vllm_models(settings).items():
+        split = split_of(model)
+        if model.pool == name and (split.tensor, split.devices) != (found.chips, found.chips):
+            yield Problem(
+                f"models.{model_name}.parallelism",
+                f"{split} = {split.devices}",
+                f"a replica takes the whole {found.topology} slice of {where}, whose {found.chips} chips on "
+                f"{found.nodes} hosts vLLM drives as one",
+                f"Set tensor: {found.chips} and nothing else, or a topology of one host.",
+            )
+
+
+def _tpu(settings: StackSettings, name: str, pool: TpuPoolSettings) -> Iterator[Problem]:
+    cluster, where = settings.cluster, f"pools.{name}"
     yield from _range(pool.slices, f"{where}.slices")
     try:
         found = slice_of(pool.generation, pool.topology, pool.machine_type)
@@ -337,4 +384,6 @@ def _tpu(cluster: ClusterSettings, pool: TpuPoolSettings, where: str) -> Iterato
             "GKE would accept the pool and never get a node",
             f"It is offered in: {', '.join(sorted(generation.zones or generation.regions or ()))}.",
         )
-    yield from _scales_from_zero(pool.capacity, pool.slices, where)
+    if found.multi_host:
+        yield from _whole_slice(settings, name, found, where)
+    yield from _scales_from_zero(pool.capacity, pool.slices, f"{where}.slices")

@@ -25,6 +25,7 @@ LOCAL_SSD_LABEL = "cloud.google.com/gke-ephemeral-storage-local-ssd"
 RESERVATION_NAME_LABEL = "cloud.google.com/reservation-name"
 RESERVATION_AFFINITY_LABEL = "cloud.google.com/reservation-affinity"
 COMPUTE_CLASS_LABEL = "cloud.google.com/compute-class"
+COMPUTE_CLASS_API = "cloud.google.com/v1"
 ARCH_LABEL = "kubernetes.io/arch"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 """Labels that GKE puts on nodes, for selectors (sources XPK, CT, GKECUSTOM, GKETPUS, GKECC).
@@ -79,6 +80,11 @@ class Taint:
     def api_effect(self) -> str:
         """The effect as the GKE API spells it: ``NO_SCHEDULE``."""
         return {"NoSchedule": "NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}.get(self.effect, "PREFER_NO_SCHEDULE")
+
+    @classmethod
+    def of_class(cls, name: str) -> Taint:
+        """Return the taint of the pools of a ComputeClass, which keeps other pods away."""
+        return cls(key=COMPUTE_CLASS_LABEL, value=name, effect="NoSchedule", automatic_toleration=True, source="GKECC")
 
     @property
     def toleration(self) -> dict[str, str]:

@@ -83,10 +83,25 @@ class Slice:
         return self.chips * self.generation.devices_per_chip
 
     @property
+    def accelerator_type(self) -> str:
+        """Value of ``TPU_ACCELERATOR_TYPE``: some generations are named by chips, others by cores, two of a chip."""
+        name, per_chip = _ACCELERATOR_TYPES[self.generation.name]
+        return f"{name}-{self.chips * per_chip}"
+
+    @property
     def hbm_gib(self) -> int:
         """Memory of the whole slice."""
         return self.chips * self.generation.hbm_gib
 
+
+_ACCELERATOR_TYPES = {
+    "v4": ("v4", 2),
+    "v5e": ("v5litepod", 1),
+    "v5p": ("v5p", 2),
+    "v6e": ("v6e", 1),
+    "tpu7x": ("tpu7x", 2),
+}
+"""Name and units of a chip in the type of a slice (source XPK)."""
 
 _FLAT = ("1x1", "2x2", "2x4", "4x4", "4x8", "8x8", "8x16", "16x16")
 _CUBES = ("2x2x1", "2x2x2", "2x2x4", "2x4x4", "4x4x4", "4x4x8", "4x8x8", "8x8x8")

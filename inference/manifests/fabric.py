@@ -52,8 +52,14 @@ class FabricParts:
 
 def placement(pool: GpuPoolPlan | TpuPoolPlan) -> Manifest:
     """Return ``nodeSelector`` and ``tolerations`` of pods for the pool."""
-    selector = {POOL_LABEL: pool.name}
     taints = [gke.GPU_TAINT]
+    if pool.compute_class is not None:
+        chosen = gke.Taint.of_class(pool.compute_class)
+        return {
+            "nodeSelector": {gke.COMPUTE_CLASS_LABEL: pool.compute_class},
+            "tolerations": [taint.toleration for taint in (*taints, chosen)],
+        }
+    selector = {POOL_LABEL: pool.name}
     match pool:
         case GpuPoolPlan():
             selector[gke.ACCELERATOR_LABEL] = pool.gpu.accelerator

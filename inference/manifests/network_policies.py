@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from inference.blueprint import MODEL_LABEL, SERVER_PORT, Blueprint, ModelPlan, NimPlan
+from inference.blueprint import MODEL_LABEL, SERVER_PORT, Blueprint, GpuPoolPlan, ModelPlan, NimPlan
 from inference.facts import gke
 from inference.facts.endpoint_picker import BODY_ROUTER_PORTS, PORTS
-from inference.manifests import body_based_router, endpoint_picker
+from inference.manifests import body_based_router, endpoint_picker, nccl_acceptance
 from inference.manifests.objects import Manifest, metadata, object_
 from inference.settings.models import BucketWeights
 
@@ -37,7 +37,8 @@ def policies(plan: Blueprint) -> list[Manifest]:
             made.append(_picker(model, outside))
     if outside and len(plan.models) > 1:
         made.append(_router(outside))
-    return [*made, *(_nim(nim) for nim in plan.nims.values())]
+    tested = (pool for pool in plan.pools.values() if isinstance(pool, GpuPoolPlan) and pool.settings.acceptance)
+    return [*made, *(_nim(nim) for nim in plan.nims.values()), *(_test(pool) for pool in tested)]
 
 
 def _policy(name: str, selector: Manifest, **rules: list[Manifest]) -> Manifest:
@@ -116,6 +117,14 @@ def _nim(plan: NimPlan) -> Manifest:
         ingress=[{"from": [_clients(), *_collectors()], "ports": _ports(SERVER_PORT)}],
         egress=[_downloads()],
     )
+
+
+def _test(pool: GpuPoolPlan) -> Manifest:
+    """Return that the pods of the pool's test reach each other."""
+    service = nccl_acceptance.service(pool)
+    pods = {"matchLabels": service["spec"]["selector"]}
+    peers = [{"podSelector": pods}]
+    return _policy(service["metadata"]["name"], pods, ingress=[{"from": peers}], egress=[{"to": peers}])
 
 
 def _downloads() -> Manifest:

@@ -19,7 +19,7 @@ from inference.blueprint import (
     hub_token_secret,
 )
 from inference.facts import gke, vllm
-from inference.manifests import disaggregation
+from inference.manifests import disaggregation, tpu_group
 from inference.manifests.fabric import FabricParts, fabric_parts, placement
 from inference.manifests.objects import Manifest
 from inference.settings.models import BucketWeights, HubWeights
@@ -51,11 +51,13 @@ def arguments(model: ModelPlan, role: str) -> list[str]:
     settings = model.settings
     words = [model.weights_path, "--served-model-name", settings.model]
     words += ["--port", str(model.engine_port)] if role != "worker" else []
-    words += ["--tensor-parallel-size", str(model.split.tensor)]
+    words += ["--tensor-parallel-size", str(tpu_group.tensor_parallel(model))]
     if model.split.pipeline > 1:
         words += ["--pipeline-parallel-size", str(model.split.pipeline)]
     words += _data_parallel(model, role)
-    if role in {"leader", "worker"}:
+    if tpu_group.over_hosts(model):
+        words += tpu_group.arguments()
+    elif role in {"leader", "worker"}:
         words += [
             "--distributed-executor-backend",
             "mp",
@@ -113,16 +115,18 @@ def _extra(model: ModelPlan) -> Iterable[str]:
 
 
 def _shutdown_seconds(model: ModelPlan) -> int:
-    return 10 if model.pool.capacity.type == "spot" else SHUTDOWN_SECONDS
+    return 10 if model.pool.spot else SHUTDOWN_SECONDS
 
 
 def _command(model: ModelPlan, role: str) -> Manifest:
     words = arguments(model, role)
-    if not model.collective and role != "rank":
+    over_hosts = tpu_group.over_hosts(model)
+    if not model.collective and not over_hosts and role != "rank":
         return {"command": ["vllm", "serve"], "args": words}
-    lines = ["set -eo pipefail", *_fabric(model).script]
     quoted = (word if word.startswith("$(") else shlex.quote(word) for word in words)
-    lines.append(f"exec vllm serve {' '.join(quoted)}")
+    serve = f"exec vllm serve {' '.join(quoted)}"
+    run = tpu_group.script(model, role, serve) if over_hosts else [*_fabric(model).script, serve]
+    lines = ["set -eo pipefail", *run]
     return {"command": ["/bin/bash", "-c"], "args": ["\n".join(lines) + "\n"]}
 
 
@@ -131,7 +135,7 @@ def _environment(model: ModelPlan, role: str) -> list[Manifest]:
     if isinstance(model.pool, GpuPoolPlan):
         entries.append({"name": "LD_LIBRARY_PATH", "value": f"{gke.DRIVER_LIBRARY_PATH}:/usr/local/cuda/lib64"})
         entries.append({"name": "TRITON_LIBCUDA_PATH", "value": gke.DRIVER_LIBRARY_PATH})
-    entries += _fabric(model).environment
+    entries += [*_fabric(model).environment, *tpu_group.environment(model)]
     entries.append({"name": "VLLM_ENGINE_READY_TIMEOUT_S", "value": str(model.startup.budget_seconds)})
     if role != "single":
         entries += [pod_address("VLLM_HOST_IP"), {"name": "GLOO_SOCKET_IFNAME", "value": "eth0"}]
@@ -197,7 +201,7 @@ def container(model: ModelPlan, role: str) -> Manifest:
             "failureThreshold": threshold,
         }
         made["ports"] = _ports(model)
-        wait = 5 if model.pool.capacity.type == "spot" else PRE_STOP_SECONDS
+        wait = 5 if model.pool.spot else PRE_STOP_SECONDS
         made["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(wait)]}}}
     return made
 
@@ -259,7 +263,7 @@ def _annotations(model: ModelPlan) -> dict[str, str]:
 
 def pod_template(model: ModelPlan, role: str) -> Manifest:
     """Return the pod template of one role: ``single``, ``leader``, ``worker`` or ``rank``."""
-    spot = model.pool.capacity.type == "spot"
+    spot = model.pool.spot
     spec: Manifest = {
         "serviceAccountName": model.service_account,
         "enableServiceLinks": False,

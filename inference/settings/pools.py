@@ -102,6 +102,8 @@ class GpuPoolSettings(Section):
     """How many nodes."""
     capacity: Capacity = OnDemand()
     """How the capacity is bought."""
+    fallback: Annotated[tuple[Capacity, ...], Field(max_length=4, strict=False)] = ()
+    """Other ways to buy the same nodes, tried in this order where ``capacity`` has none; each up to ``nodes.max``."""
     zone: Zone | None = None
     """Zone of the nodes; left out, the cluster's own where it is zonal."""
     accelerator: Annotated[str | None, Field(examples=["nvidia-tesla-t4"])] = None

@@ -134,6 +134,7 @@ def test_the_project_itself_is_never_written(project: Throwaway, calls: Calls, t
     copied = {str(path.relative_to(home.copy)) for path in home.copy.rglob("*") if path.is_file()}
     assert copied == {
         ".venv/bin/python",
+        ".venv/bin/python3",
         ".venv/pyvenv.cfg",
         "Pulumi.dev.yaml",
         "Pulumi.yaml",
@@ -141,6 +142,19 @@ def test_the_project_itself_is_never_written(project: Throwaway, calls: Calls, t
         "pkg/module.py",
     }
     assert "theirs" not in (home.copy / ".venv/bin/python").read_text(encoding="utf-8")
+
+
+def test_the_environment_that_the_project_names_is_this_python(
+    project: Throwaway, calls: Calls, tmp_path: Path
+) -> None:
+    options = {"name": "python", "options": {"virtualenv": "envs/own"}}
+    project.write(
+        {"Pulumi.yaml": yaml.safe_dump({"name": "house", "runtime": options}), "envs/own/bin/python": "theirs"}
+    )
+    home = home_of(project, tmp_path / "home")
+    home.prepare("dev", project.root / "Pulumi.dev.yaml")
+    assert sys.executable in (home.copy / "envs" / "own" / "bin" / "python").read_text(encoding="utf-8")
+    assert str(home.copy / "envs" / "own" / "bin") in calls()[-1]["environment"]["PATH"]
 
 
 def test_a_file_that_the_project_lost_is_gone_from_the_copy(project: Throwaway, calls: Calls, tmp_path: Path) -> None:

@@ -46,10 +46,33 @@ _OWN: dict[tuple[str, str], dict[str, Any]] = {
                 },
             }
         },
-    }
+    },
+    ("cloud.google.com/v1", "ComputeClass"): {
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "spec": {
+                "type": "object",
+                "required": ["priorities"],
+                "properties": {
+                    "priorities": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {"nodepools": {"type": "array", "items": {"type": "string"}}},
+                        },
+                    },
+                    "whenUnsatisfiable": {"enum": ["ScaleUpAnyway", "DoNotScaleUp"]},
+                    "nodePoolAutoCreation": {"type": "object", "properties": {"enabled": {"type": "boolean"}}},
+                    "activeMigration": {"type": "object", "properties": {"optimizeRulePriority": {"type": "boolean"}}},
+                },
+            }
+        },
+    },
 }
-"""Definitions that come with a chart and are in no folder
-(https://github.com/kubernetes-sigs/dra-driver-nvidia-gpu at v25.8.0)."""
+"""Definitions that come with a chart or with GKE and are in no folder, as far as the project uses them
+(https://github.com/kubernetes-sigs/dra-driver-nvidia-gpu at v25.8.0;
+https://docs.cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass)."""
 
 
 def definitions_folder() -> Path | None:

@@ -33,8 +33,7 @@ class Autoscaler(ObjectView):
 
     @property
     def processor_metrics(self) -> tuple[str, ...]:
-        """``CPU`` and ``memory`` where it scales by them; CPU is what a HorizontalPodAutoscaler without metrics "
-        "uses."""
+        """``CPU`` and ``memory``, where it scales by them; without any metric, CPU."""
         found = [
             metric.text("resource", "name") or metric.text("containerResource", "name") or ""
             for metric in self.spec.sections("metrics")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from inference.facts import endpoint_picker, fabrics, gke, gpus, machines, models, tpus, versions, vllm
+from inference.facts import endpoint_picker, fabrics, gke, gpus, machines, models, nim, tpus, versions, vllm
 from inference.facts.sources import SOURCES, keys, where
 
 PACKAGE = Path(gpus.__file__).parent
@@ -31,6 +31,7 @@ RECORDS: list[Any] = [
     vllm.RUNTIME,
     *endpoint_picker.PLUGINS.values(),
     *models.MODELS.values(),
+    *nim.RELEASES.values(),
 ]
 
 
@@ -75,6 +76,7 @@ def test_records_are_frozen_and_without_a_dict() -> None:
         gke.GATEWAY_CLASSES,
         endpoint_picker.PLUGINS,
         models.MODELS,
+        nim.RELEASES,
     ],
 )
 def test_tables_cannot_be_written(table: Mapping[str, object]) -> None:

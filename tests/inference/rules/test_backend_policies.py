@@ -4,18 +4,13 @@ from typing import Any
 
 import pytest
 
-from inference.rules.backend_policies import (
-    health_check_config_valid,
+from inference.rules.backend_policies import policy_target_group, protocol_spoken, timeout_covers_answers
+from inference.rules.health_checks import (
     health_check_declared,
-    health_check_path_served,
-    health_check_port_served,
-    policy_target_group,
-    timeout_covers_answers,
-    timeout_within_interval,
 )
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
-from tests.inference.rules.cases import container, custom, deployment, findings, leader_worker_set, resource
+from tests.inference.rules.cases import container, custom, deployment, findings
 from tests.inference.rules.gateway_cases import (
     OLD_POOL,
     POOL,
@@ -96,129 +91,7 @@ class TestTimeout:
         assert findings(health_check_declared, gateway(), llm, health_policy(target=target)) == []
 
 
-class TestHealthCheck:
-    @pytest.mark.parametrize("way", [(route(), pool()), (TO_SERVICE, service())])
-    def test_a_model_without_health_check_is_found(self, way: tuple[Resource, ...]) -> None:
-        found = findings(health_check_declared, gateway(), *way, server())
-
-        assert len(found) == 1
-        assert "/health" in found[0]
-
-    def test_a_server_that_answers_on_the_root_is_silent(self) -> None:
-        tgi = deployment(
-            "vllm",
-            containers=[
-                container(
-                    {
-                        "image": "ghcr.io/huggingface/text-generation-inference:3.3.4",
-                        "command": None,
-                        "args": ["--model-id", "a/b"],
-                    }
-                )
-            ],
-        )
-        on_root = deployment("vllm", containers=[container({"readinessProbe": {"httpGet": {"path": "/"}}})])
-
-        for answering in (tgi, on_root):
-            assert findings(health_check_declared, gateway(), TO_SERVICE, service(), answering) == []
-
-    @pytest.mark.parametrize(
-        ("path", "count"),
-        [(None, 1), ("/", 1), ("/healthz", 1), ("/v1/health/ready", 1), ("/health", 0), ("/health/", 0), (UNKNOWN, 0)],
-    )
-    def test_the_path_is_one_that_vllm_serves(self, path: object, count: int) -> None:
-        policy = health_policy(default={"config": {"httpHealthCheck": {"requestPath": path}}})
-
-        assert len(findings(health_check_path_served, policy, pool(), server())) == count
-
-    @pytest.mark.parametrize(
-        ("path", "count"), [("/health", 1), ("/", 1), ("/v1/health/ready", 0), ("/v1/health/live", 0)]
-    )
-    def test_the_path_is_one_that_nim_serves(self, path: str, count: int) -> None:
-        policy = health_policy(default={"config": {"httpHealthCheck": {"requestPath": path}}}, target=ON_SERVICE)
-
-        assert len(findings(health_check_path_served, policy, service(), nim())) == count
-
-    def test_a_path_of_another_server_or_another_protocol_is_silent(self) -> None:
-        web = deployment("vllm", containers=[{"name": "web", "image": "nginx:1.29.0"}])
-        root = health_policy(default={"config": {"httpHealthCheck": {"requestPath": "/"}}})
-        grpc = health_policy(default={"config": {"type": "GRPC", "httpHealthCheck": None, "grpcHealthCheck": {}}})
-
-        assert findings(health_check_path_served, root, pool(), web) == []
-        assert findings(health_check_path_served, grpc, pool(), server()) == []
-
-    @pytest.mark.parametrize(("port", "count"), [(8000, 0), (8000.0, 0), (80, 1), (9002, 1), (UNKNOWN, 0), (None, 0)])
-    def test_the_port_is_one_on_which_the_server_listens(self, port: object, count: int) -> None:
-        policy = health_policy(default={"config": {"httpHealthCheck": {"port": port}}})
-
-        assert len(findings(health_check_port_served, policy, pool(), server())) == count
-
-    def test_only_the_leader_of_a_group_is_asked(self) -> None:
-        group = leader_worker_set(
-            "vllm", spec={"leaderWorkerTemplate": {"leaderTemplate": {"metadata": {"labels": {"app": "vllm"}}}}}
-        )
-        path = health_policy(default={"config": {"httpHealthCheck": {"requestPath": "/", "port": 81}}})
-
-        assert len(findings(health_check_path_served, path, pool(), group)) == 1
-        assert len(findings(health_check_port_served, path, pool(), group)) == 1
-        assert findings(health_check_path_served, health_policy(), pool(), group) == []
-
-
-class TestInterval:
-    @pytest.mark.parametrize(
-        ("default", "count"),
-        [
-            ({"checkIntervalSec": 5, "timeoutSec": 10}, 1),
-            ({"checkIntervalSec": None, "timeoutSec": 6}, 1),
-            ({"checkIntervalSec": 4, "timeoutSec": None}, 1),
-            ({"checkIntervalSec": "5", "timeoutSec": 5.0}, 0),
-            ({"checkIntervalSec": None, "timeoutSec": None}, 0),
-            ({"checkIntervalSec": UNKNOWN, "timeoutSec": 60}, 0),
-        ],
-    )
-    def test_the_timeout_is_within_the_interval(self, default: dict[str, Any], count: int) -> None:
-        assert len(findings(timeout_within_interval, health_policy(default=default))) == count
-
-    def test_health_checks_of_ingresses_and_of_compute_engine_count(self) -> None:
-        times = {"checkIntervalSec": 5, "timeoutSec": 10}
-        config = custom("cloud.google.com/v1", "BackendConfig", "vllm", {"healthCheck": times})
-        compute = resource("gcp:compute/healthCheck:HealthCheck", "vllm", {"timeoutSec": 10, "httpHealthCheck": {}})
-
-        assert len(findings(timeout_within_interval, config)) == 1
-        assert len(findings(timeout_within_interval, compute)) == 1
-
-
-class TestDefinition:
-    @pytest.mark.parametrize(
-        "config",
-        [
-            {"httpHealthCheck": {"portSpecification": None}},
-            {"httpHealthCheck": {"portSpecification": None, "port": None}},
-            {"httpHealthCheck": {"port": None}},
-            {"httpHealthCheck": {"portSpecification": "USE_SERVING_PORT"}},
-            {"httpHealthCheck": {"portSpecification": "USE_NAMED_PORT"}},
-            {"type": "HTTPS"},
-            {"type": None},
-            {"tcpHealthCheck": {"portSpecification": "USE_SERVING_PORT"}},
-        ],
-    )
-    def test_what_the_definition_refuses_is_found(self, config: dict[str, Any]) -> None:
-        assert len(findings(health_check_config_valid, health_policy(default={"config": config}))) == 1
-
-    @pytest.mark.parametrize(
-        "config",
-        [
-            {},
-            None,
-            UNKNOWN,
-            {"httpHealthCheck": {"portSpecification": "USE_SERVING_PORT", "port": None}},
-            {"httpHealthCheck": {"portSpecification": UNKNOWN}},
-            {"httpHealthCheck": {"portSpecification": "USE_NAMED_PORT", "port": None, "portName": "http"}},
-        ],
-    )
-    def test_what_it_takes_or_nobody_knows_is_silent(self, config: Any) -> None:
-        assert findings(health_check_config_valid, health_policy(default={"config": config})) == []
-
+class TestTarget:
     @pytest.mark.parametrize("group", [None, "", OLD_POOL, "core"])
     def test_a_pool_is_targeted_in_its_group(self, group: str | None) -> None:
         for make in (health_policy, backend_policy):
@@ -228,3 +101,31 @@ class TestDefinition:
         assert len(findings(policy_target_group, backend_policy(target={"kind": "Service", "group": POOL}))) == 1
         for group in ("", None, UNKNOWN):
             assert findings(policy_target_group, backend_policy(target={"kind": "Service", "group": group})) == []
+
+
+class TestProtocol:
+    def marked(self, protocol: object) -> Resource:
+        return service("vllm", {"ports": [{"port": 80, "targetPort": 8000, "appProtocol": protocol}]})
+
+    @pytest.mark.parametrize("protocol", ["HTTPS", "https", "HTTP2", "kubernetes.io/h2c"])
+    def test_tls_or_http2_to_a_plain_server_is_found(self, protocol: str) -> None:
+        assert len(findings(protocol_spoken, gateway(), TO_SERVICE, self.marked(protocol), server())) == 1
+
+    @pytest.mark.parametrize("protocol", [None, "HTTP", "http", UNKNOWN])
+    def test_plain_http_is_silent(self, protocol: object) -> None:
+        assert findings(protocol_spoken, gateway(), TO_SERVICE, self.marked(protocol), server()) == []
+
+    def test_a_server_with_certificate_or_a_proxy_beside_it_is_silent(self) -> None:
+        secured = deployment(
+            "vllm", containers=[container({"args": ["--ssl-certfile=/tls/c", "--ssl-keyfile=/tls/k"]})]
+        )
+        behind = deployment("vllm", containers=[container(), {"name": "envoy", "image": "envoyproxy/envoy:v1.33.2"}])
+
+        for served in (secured, behind):
+            assert findings(protocol_spoken, gateway(), TO_SERVICE, self.marked("HTTPS"), served) == []
+
+    def test_a_pool_counts(self) -> None:
+        h2c = pool(spec={"appProtocol": "kubernetes.io/h2c"})
+
+        assert len(findings(protocol_spoken, gateway(), route(), h2c, server())) == 1
+        assert findings(protocol_spoken, gateway(), route(), pool(spec={"appProtocol": "http"}), server()) == []
