@@ -1,8 +1,8 @@
 """GpuNodePool: nodes with GPUs, bought in one way or several in order, upgraded without a spare node.
 
 Owns: a GKE node pool for each way, the ComputeClass that puts them in order, and the workload policy where NVLink joins
-the nodes. Leaves alone: the fabric's networks
-(RdmaNetwork) and the software on the nodes (NcclInstaller, ComputeDomains).
+the nodes. Leaves alone: the fabric's networks (RdmaNetwork) and the software on the nodes (NcclInstaller,
+ComputeDomains).
 """
 
 from __future__ import annotations

@@ -36,6 +36,9 @@ __all__ = ["INSTALL", "Home", "cli", "run"]
 
 INSTALL = "https://www.pulumi.com/docs/iac/download-install/"
 
+_PROJECT = "Pulumi.yaml"
+_ENVIRONMENT = ".venv"
+"""Folder of the virtual environment in the copy."""
 _PACKAGES = ("gcp", "kubernetes")
 _LEFT_OUT = (".*", "__pycache__", "build", "node_modules", "rendered", "tests", "*.pyc")
 """What a copy of the project does without."""
@@ -207,7 +210,7 @@ class Home:
         }
         return {
             **kept,
-            "PATH": f"{self.copy / self._environment_folder / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
+            "PATH": f"{self.copy / _ENVIRONMENT / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}",
             "PULUMI_HOME": str(self.folder / "pulumi"),
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
@@ -219,26 +222,24 @@ class Home:
         }
 
     def _copy_program(self) -> None:
-        """Copy the project as it stands; files that the project no longer has go."""
+        """Copy the project as it stands, with this process's Python as its environment; files that went are gone."""
         if self.copy.exists():
             shutil.rmtree(self.copy)
+        described = yamlfiles.load(self.project.root / _PROJECT, _PROJECT)
+        theirs = at(described, "runtime", "options", "virtualenv")
+        beside = (self.folder, self.project.root / str(theirs or ".venv"))
         patterns = shutil.ignore_patterns(*_LEFT_OUT, "Pulumi.*.yaml")
-
-        beside = (self.folder, self.project.root / self._environment_folder)
 
         def left_out(folder: str, names: list[str]) -> set[str]:
             return patterns(folder, names) | {name for name in names if Path(folder, name) in beside}
 
         shutil.copytree(self.project.root, self.copy, ignore=left_out)
+        ours = {"name": "python", "options": {"virtualenv": _ENVIRONMENT}}
+        described = {**(described if isinstance(described, dict) else {}), "runtime": ours}
+        (self.copy / _PROJECT).write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
         for name in ("python", "python3"):
-            _script(self.copy / self._environment_folder / "bin" / name, [sys.executable])
-        (self.copy / self._environment_folder / "pyvenv.cfg").touch()
-
-    @property
-    def _environment_folder(self) -> str:
-        """Where the project has its virtual environment; in the copy, this process's Python stands there."""
-        content = yamlfiles.load(self.project.root / "Pulumi.yaml", "Pulumi.yaml")
-        return str(at(content, "runtime", "options", "virtualenv") or ".venv")
+            _script(self.copy / _ENVIRONMENT / "bin" / name, [sys.executable])
+        (self.copy / _ENVIRONMENT / "pyvenv.cfg").touch()
 
     def _write_plugins(self) -> None:
         """Offer the providers in the versions that the SDKs ask for, so that the engine has nothing to remark."""

@@ -38,6 +38,7 @@ __all__ = [
     "NIXL_CONNECTOR",
     "NIXL_SIDE_CHANNEL_HOST_ENV",
     "NIXL_SIDE_CHANNEL_PORT",
+    "PING_PATH",
     "RAY_BUNDLED_BEFORE",
     "READY_TIMEOUT_ENV",
     "READY_TIMEOUT_S",
@@ -163,10 +164,12 @@ DATA_PARALLEL_SUPERVISOR_PORT = 9256
 connectors, KV events, and the supervisor of ``--data-parallel-multi-port-external-lb``."""
 
 HEALTH_PATH = "/health"
+PING_PATH = "/ping"
 METRICS_PATH = "/metrics"
 MODELS_PATH = "/v1/models"
 GUARDED_PREFIX = "/v1"
-"""HTTP paths: health answers 200, or 503 when the engine is dead; an API key guards only what lies under ``/v1``.
+"""HTTP paths: health answers 200, or 503 when the engine is dead, and so does ping, which the routing sidecar passes on
+while it answers health itself (source LLMDR:pkg/sidecar/proxy); an API key guards only what lies under ``/v1``.
 
 Of several nodes only rank 0 answers; a headless one has no HTTP port at all.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inference.blueprint import SERVER_PORT, ModelPlan
 from inference.facts.endpoint_picker import MODEL_HEADER
+from inference.facts.vllm import HEALTH_PATH, PING_PATH
 from inference.manifests.endpoint_picker import EXT_PROC_PORT, picker_name
 from inference.manifests.objects import Manifest, metadata, object_
 from inference.manifests.servers import endpoint_selector
@@ -100,7 +101,8 @@ def _target(model: ModelPlan) -> Manifest:
 
 def health_check_policy(model: ModelPlan) -> Manifest:
     """Return the health check of the pool's endpoints; by default the load balancer would ask for ``/``."""
-    check = {"portSpecification": "USE_FIXED_PORT", "port": SERVER_PORT, "requestPath": "/health"}
+    path = PING_PATH if model.role else HEALTH_PATH
+    check = {"portSpecification": "USE_FIXED_PORT", "port": SERVER_PORT, "requestPath": path}
     return object_(
         "networking.gke.io/v1",
         "HealthCheckPolicy",

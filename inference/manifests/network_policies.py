@@ -2,7 +2,8 @@
 
 Let in are the load balancer (its probes, and the proxies of the region), each model's own picker, the collectors of
 metrics, and pods of namespaces that are labeled as clients. Let out are questions for names, downloads, the picker's
-own watch of the cluster, and what the pods of one model say to each other. Probes of the kubelet always pass.
+own watch of the cluster, and what the pods of one model, or of one pool's test, say to each other. Probes of the
+kubelet always pass.
 """
 
 from __future__ import annotations

@@ -149,6 +149,7 @@ def _unhurried(service: Service) -> bool:
     source="https://github.com/pulumi/pulumi-kubernetes/issues/2257",
     severity=Severity.MEDIUM,
     covers=("PK8S-008",),
+    needs_program=True,
 )
 def replicas_have_one_owner(stack: Stack) -> Iterator[About]:
     for scaler in stack.each(Autoscaler):

@@ -6,13 +6,13 @@ to ``LOOKUPS`` in ``gcp_lookups``.
 
 from __future__ import annotations
 
-import importlib
-import inspect
+import importlib.util
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from rehearsal.cloud.gcp_clusters import cluster, node_pool
 from rehearsal.cloud.gcp_lookups import LOOKUPS
@@ -229,11 +229,23 @@ def autonamed(token: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _arguments(token: str) -> Mapping[str, bool]:
-    """Return the arguments of a type, and whether each may be left out; in the SDK's spelling, single words only."""
+    """Return the arguments of a type, and whether each may be left out; in the SDK's spelling, single words only.
+
+    They are read from the SDK's source: importing it takes more than a second, for which a plugin has no other use.
+    """
     module, _, name = token.removeprefix("gcp:").rpartition(":")
-    try:
-        package = importlib.import_module(f"pulumi_gcp.{module.partition('/')[0].lower()}")
-        parameters = inspect.signature(getattr(package, f"{name}Args").__init__).parameters
-    except (ImportError, AttributeError):
-        return {}
-    return {key: value.default is not inspect.Parameter.empty for key, value in parameters.items()}
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    file = _sdk() / module.partition("/")[0].lower() / f"{words}.py"
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    declared = re.search(
+        rf"^class {name}Args:\n    def __init__\(__self__, \*,\n(.*?)\):$", text, re.MULTILINE | re.DOTALL
+    )
+    lines = declared[1].splitlines() if declared else ()
+    return {line.partition(":")[0].strip(): " = " in line for line in lines}
+
+
+@lru_cache(maxsize=1)
+def _sdk() -> Path:
+    """Return the folder of the SDK, without importing it."""
+    found = importlib.util.find_spec("pulumi_gcp")
+    return Path(found.origin).parent if found and found.origin else Path()

@@ -85,6 +85,12 @@ def test_only_decode_pods_have_a_sidecar_and_it_stands_before_the_engine() -> No
     assert {engine[probe]["httpGet"]["port"] for probe in probes} == {"engine"}
 
 
+def test_the_load_balancer_asks_for_what_the_sidecar_passes_on_to_the_engine() -> None:
+    decode, _ = pair()
+    check = gateway.health_check_policy(decode)["spec"]["default"]["config"]["httpHealthCheck"]
+    assert check["requestPath"] == "/ping", "the sidecar answers /health itself, before the engine is there"
+
+
 def test_the_sidecar_may_follow_a_request_only_to_pods_of_its_own_pool() -> None:
     decode, _ = pair()
     sidecar = disaggregation.sidecar(decode)

@@ -203,6 +203,13 @@ def test_probes_ask_the_ready_and_live_paths_and_allow_for_the_download() -> Non
     assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 1800
 
 
+def test_on_spot_nodes_a_nim_ends_before_its_node_does() -> None:
+    spec = nim_manifests.stateful_set(plan(NIM, pools__l4__capacity={"type": "spot"}).nims["llama"])["spec"]
+    pod = spec["template"]["spec"]
+    assert int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1]) < 15
+    assert pod["terminationGracePeriodSeconds"] < 30
+
+
 def test_both_services_select_the_pods_and_lead_to_their_port() -> None:
     labels = stateful_set()["template"]["metadata"]["labels"]
     model = plan(NIM).nims["llama"]

@@ -37,7 +37,11 @@ def objects(blueprint: Blueprint) -> list[dict[str, Any]]:
         made += [servers.service(model), servers.service_account(model), servers.pod_monitoring(model)]
         settings = blueprint.settings.gateway
         if settings is not None:
-            made += [gateway.gateway(settings), gateway.inference_pool(model), gateway.route(model, settings, by_name=False)]
+            made += [
+                gateway.gateway(settings),
+                gateway.inference_pool(model),
+                gateway.route(model, settings, by_name=False),
+            ]
             made += [gateway.health_check_policy(model), gateway.backend_policy(model, settings)]
             made += [
                 endpoint_picker.service_account(model),

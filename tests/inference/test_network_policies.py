@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.blueprint import Blueprint, design
-from inference.manifests import endpoint_picker, kserve
+from inference.manifests import endpoint_picker, kserve, nccl_acceptance
 from inference.manifests import nim as nim_manifests
 from inference.manifests.network_policies import policies
 from inference.stackfile import load
+from tests.inference.test_nccl_acceptance import pool as gpu_pool
 from tests.inference.test_served import KSERVE, NIM, changed
 from tests.support.definitions import problems
 from tests.support.rehearsed import rehearsed
@@ -118,6 +119,18 @@ def test_the_ranks_of_one_replica_reach_each_other_on_any_port() -> None:
         assert not passes(
             policies(STACKS["dev"]), {"gke-inference/model": "qwen"}, Peer(labels=model.selector), 29_500, way
         )
+
+
+def test_the_pods_of_a_fabric_test_reach_each_other_and_nothing_else() -> None:
+    acceptance = {"nodes": 2, "minimumBusBandwidth": 300}
+    text = edited("prod", pools__h200__acceptance=acceptance, cluster__isolated=True)
+    made = policies(design(load(text, "prod"), "prod"))
+    pods = nccl_acceptance.service(gpu_pool("multi-network"))["spec"]["selector"]
+    for way in ("Ingress", "Egress"):
+        assert passes(made, pods, Peer(labels=pods), 222, way)
+        assert passes(made, pods, Peer(labels=pods), 41_000, way), "MPI and NCCL choose their ports"
+        assert not passes(made, pods, Peer(labels={"gke-inference/model": "kimi"}), 222, way)
+        assert not passes(made, pods, Peer(INTERNET), 443, way)
 
 
 @pytest.mark.parametrize("labels", [{"gke-inference/model": "qwen"}, {"app": "anything"}])

@@ -144,17 +144,20 @@ def test_the_project_itself_is_never_written(project: Throwaway, calls: Calls, t
     assert "theirs" not in (home.copy / ".venv/bin/python").read_text(encoding="utf-8")
 
 
-def test_the_environment_that_the_project_names_is_this_python(
-    project: Throwaway, calls: Calls, tmp_path: Path
+@pytest.mark.parametrize("place", ["envs/own", "../own", "{tmp}/own"])
+def test_whatever_environment_the_project_names_the_copy_has_this_python(
+    project: Throwaway, calls: Calls, tmp_path: Path, place: str
 ) -> None:
-    options = {"name": "python", "options": {"virtualenv": "envs/own"}}
-    project.write(
-        {"Pulumi.yaml": yaml.safe_dump({"name": "house", "runtime": options}), "envs/own/bin/python": "theirs"}
-    )
+    place = place.format(tmp=tmp_path)
+    described = {"name": "house", "runtime": {"name": "python", "options": {"virtualenv": place}}}
+    project.write({"Pulumi.yaml": yaml.safe_dump(described), f"{place}/bin/python": "theirs"})
     home = home_of(project, tmp_path / "home")
     home.prepare("dev", project.root / "Pulumi.dev.yaml")
-    assert sys.executable in (home.copy / "envs" / "own" / "bin" / "python").read_text(encoding="utf-8")
-    assert str(home.copy / "envs" / "own" / "bin") in calls()[-1]["environment"]["PATH"]
+    assert (project.root / place / "bin" / "python").read_text(encoding="utf-8") == "theirs"
+    assert not (home.copy / "envs" / "own").exists()
+    assert yaml.safe_load((home.copy / "Pulumi.yaml").read_text())["runtime"]["options"]["virtualenv"] == ".venv"
+    assert sys.executable in (home.copy / ".venv" / "bin" / "python").read_text(encoding="utf-8")
+    assert calls()[-1]["environment"]["PATH"].startswith(str(home.copy / ".venv" / "bin"))
 
 
 def test_a_file_that_the_project_lost_is_gone_from_the_copy(project: Throwaway, calls: Calls, tmp_path: Path) -> None:

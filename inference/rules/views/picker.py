@@ -30,7 +30,8 @@ _UPSTREAM: tuple[tuple[re.Pattern[str], Family], ...] = (
 _LOOKS_LIKE = re.compile(r"(?:.*[/-])?(?:epp|endpoint-picker)")
 _TAG = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:[-+.]\S*)?")
 _CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
-_LONGEST = 200_000
+_LONGEST = 100_000
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +260,7 @@ def _read(text: str) -> tuple[Props, str]:
     if len(text) > _LONGEST:
         return Props({}), ""
     try:
-        found = yaml.safe_load(text)
+        found = yaml.load(text, Loader=_LOADER)  # noqa: S506 - the safe loader, compiled where there is one
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return Props({}), " ".join(str(error).split())[:200] or "it is no YAML"
     if not isinstance(found, Mapping):

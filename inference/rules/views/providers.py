@@ -14,6 +14,7 @@ from inference.rules.views.values import Props
 
 __all__ = ["KubernetesProvider", "Managed", "kubeconfig_of"]
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TOKEN = "pulumi:providers:kubernetes"  # noqa: S105 - a type token
 
 
@@ -69,9 +70,9 @@ class KubernetesProvider:
 
 def kubeconfig_of(value: Any) -> Props:
     """Return a kubeconfig that is given as text or as a map; empty where it is none."""
-    if isinstance(value, str) and "users" in value and len(value) < 200_000:
+    if isinstance(value, str) and "users" in value and len(value) < 100_000:
         try:
-            value = yaml.safe_load(value)
+            value = yaml.load(value, Loader=_LOADER)  # noqa: S506 - the safe loader, compiled where there is one
         except (yaml.YAMLError, ValueError, RecursionError):
             return Props({})
     return Props({str(key): part for key, part in value.items()}) if isinstance(value, Mapping) else Props({})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -60,7 +60,9 @@ class NetworkPolicy(ObjectView):
 
     def settled(self, direction: str) -> bool:
         """Whether all that it lets through is known."""
-        return UNKNOWN not in (self.spec.raw(direction.lower()), *(self.spec.raw(direction.lower()) or ()))
+        value = self.spec.raw(direction.lower())
+        entries = value if isinstance(value, Sequence) else (value,)
+        return not any(entry is UNKNOWN for entry in entries)
 
 
 def policies_on(stack: Stack, pod: PodTemplate, direction: str) -> tuple[NetworkPolicy, ...]:

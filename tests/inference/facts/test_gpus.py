@@ -8,7 +8,7 @@ def test_a_gpu_is_filed_under_its_accelerator_type() -> None:
 
 
 @pytest.mark.parametrize("gpu", GPUS.values(), ids=lambda gpu: gpu.accelerator)
-def test_a_process_sees_somewhat_less_than_what_is_marketed(gpu) -> None:  # type: ignore[no-untyped-def]
+def test_a_process_sees_somewhat_less_than_what_is_marketed(gpu) -> None:
     assert 0.9 * gpu.memory_gb < gpu.memory_gib < gpu.memory_gb, "a figure in the wrong unit would fall out"
 
 

@@ -83,7 +83,7 @@ def test_a_minimum_by_minor_counts_within_that_minor() -> None:
 
 
 @pytest.mark.parametrize("minimum", GKE_MINIMUM.values(), ids=lambda minimum: minimum.feature)
-def test_minimums_rise_and_are_met_by_themselves(minimum) -> None:  # type: ignore[no-untyped-def]
+def test_minimums_rise_and_are_met_by_themselves(minimum) -> None:
     assert list(minimum.versions) == sorted(minimum.versions)
     assert len({v.minor for v in minimum.versions}) == len(minimum.versions)
     assert all(minimum.met_by(version) for version in minimum.versions)
@@ -96,10 +96,10 @@ def test_gke_brings_newer_gateway_apis_with_newer_versions() -> None:
 
 
 @pytest.mark.parametrize("component", COMPONENTS.values(), ids=lambda component: component.name)
-def test_a_component_is_pinned(component) -> None:  # type: ignore[no-untyped-def]
-    assert re.fullmatch(r"v?\d+\.\d+\.\d+(-cu\d+)?", component.version)
+def test_a_component_is_pinned(component) -> None:
+    assert component.digest or re.fullmatch(r"v?\d+\.\d+(\.\d+)?(-cu\d+)?", component.version)
     if component.kind == "image":
-        assert component.artifact.endswith(f":{component.version}")
+        assert component.artifact.endswith(f":{component.version}" if component.version else component.name)
         assert component.repository is None
     else:
         assert component.artifact.startswith("oci://") != (component.repository is not None)
@@ -116,7 +116,7 @@ def test_a_reference_carries_the_digest_where_one_is_known() -> None:
 
 def test_no_two_images_share_a_digest() -> None:
     digests = [c.digest for c in COMPONENTS.values() if c.digest]
-    assert len(digests) == len(set(digests)) == 4
+    assert len(digests) == len(set(digests)) >= 4
 
 
 def test_no_pair_is_said_to_go_and_not_to_go_together() -> None:

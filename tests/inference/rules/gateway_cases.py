@@ -174,5 +174,11 @@ def gateway_stack() -> tuple[Resource, ...]:
 
 def release(name: str, chart: str, values: Changes | None = None, **props: Any) -> Resource:
     """Make a Helm release."""
-    base = {"name": name, "namespace": "serving", "chart": chart, "version": "v0.10.0", "values": {} if values is None else values}
+    base = {
+        "name": name,
+        "namespace": "serving",
+        "chart": chart,
+        "version": "v0.10.0",
+        "values": {} if values is None else values,
+    }
     return resource("kubernetes:helm.sh/v3:Release", name, changed(base, props))

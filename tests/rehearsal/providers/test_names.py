@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 
 import grpc
 import pytest
 
+from rehearsal.cloud import gcp
 from tests.rehearsal.providers.conftest import NETWORK, Cloud, urn
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
@@ -69,3 +72,13 @@ def test_where_automatic_names_are_switched_off_a_nameless_resource_is_refused(
 ) -> None:
     with pytest.raises(grpc.RpcError, match="naming"):
         getattr(cloud, package).check(urn(token), {}, disabled=True)
+
+
+@pytest.mark.parametrize("kind", sorted(gcp._KINDS))
+def test_the_arguments_read_from_the_source_of_the_sdk_are_those_of_its_classes(kind: str) -> None:
+    module, _, name = kind.rpartition(":")
+    package = importlib.import_module(f"pulumi_gcp.{module.partition('/')[0].lower()}")
+    parameters = dict(inspect.signature(getattr(package, f"{name}Args").__init__).parameters)
+    del parameters["__self__"]
+    expected = {key: value.default is not inspect.Parameter.empty for key, value in parameters.items()}
+    assert gcp._arguments(f"gcp:{kind}") == expected
