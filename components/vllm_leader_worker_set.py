@@ -37,6 +37,7 @@ class VllmLeaderWorkerSet(pulumi.ComponentResource):
     def __init__(self, name: str, args: VllmLeaderWorkerSetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         model = args.model
         props = {"model": model.settings.model, "accelerators": model.per_pod, "replicas": model.settings.replicas}
+        props |= {"role": model.role} if model.role else {}
         super().__init__(TOKEN, name, {**props, "groupSize": model.group_size}, opts)
         before = [*args.after, *create_rights(self, name, model)]
         workload = create(

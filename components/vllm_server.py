@@ -36,6 +36,7 @@ class VllmServer(pulumi.ComponentResource):
     def __init__(self, name: str, args: VllmServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         model = args.model
         props = {"model": model.settings.model, "accelerators": model.per_pod, "replicas": model.settings.replicas}
+        props |= {"role": model.role} if model.role else {}
         super().__init__(TOKEN, name, props, opts)
         before = [*args.after, *create_rights(self, name, model)]
         workload = create(

@@ -65,7 +65,8 @@ def _nodes(state: ResourceState) -> str:
 def _model(state: ResourceState) -> str:
     replicas, accelerators, size = (state.inputs.get(key) for key in ("replicas", "accelerators", "groupSize"))
     copies = plural(replicas, "replica") if isinstance(replicas, int) else f"{replicas} replicas"
-    text = f"{state.inputs['model']}: {copies}"
+    role = state.inputs.get("role")
+    text = f"{state.inputs['model']}{f' ({role})' if role else ''}: {copies}"
     if isinstance(accelerators, int):
         text += f" of {plural(accelerators, 'accelerator')}"
         if isinstance(size, int) and size > 1:

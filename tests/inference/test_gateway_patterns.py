@@ -15,7 +15,13 @@ from inference.stackfile import load
 from tests.support.definitions import problems
 from tests.support.stacks import ROOT, sections
 
-BUILT_IN = [body_based_router.service_account(), body_based_router.service(), body_based_router.deployment()]
+ROUTER = [
+    body_based_router.service_account(),
+    body_based_router.service(),
+    body_based_router.deployment(),
+    body_based_router.health_check_policy(),
+    body_based_router.extension(),
+]
 
 
 def blueprint(example: str, **changes: Any) -> Blueprint:
@@ -70,9 +76,15 @@ def test_the_routing_extension_calls_the_router_with_the_whole_body() -> None:
     assert target["name"] == gateway.GATEWAY_NAME
 
 
-@pytest.mark.parametrize("manifest", BUILT_IN, ids=lambda manifest: manifest["kind"])
-def test_every_built_in_object_of_the_router_passes_strict_validation(manifest: dict[str, Any]) -> None:
+@pytest.mark.parametrize("manifest", ROUTER, ids=lambda manifest: manifest["kind"])
+def test_every_object_of_the_router_passes_strict_validation(manifest: dict[str, Any]) -> None:
     assert not list(problems(manifest))
+
+
+def test_an_extension_that_listens_to_an_unknown_event_is_refused_by_the_validation_itself() -> None:
+    manifest = body_based_router.extension()
+    manifest["spec"]["extensionChains"][0]["extensions"][0]["supportedEvents"] = ["REQUEST_BODY"]
+    assert list(problems(manifest))
 
 
 def picker(plan: Blueprint, name: str) -> dict[str, Any]:

@@ -21,6 +21,30 @@ from tests.support.stacks import ROOT
 KUBERNETES = "1.35"
 """Version of the built-in schemas: the one that the stacks ask for."""
 
+_LABEL = {"type": "string", "pattern": "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"}
+_EVENTS = ("RequestHeaders", "RequestBody", "RequestTrailers", "ResponseHeaders", "ResponseBody", "ResponseTrailers")
+_CALLOUT = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": _LABEL,
+        "authority": {"type": "string", "pattern": r"^[A-Za-z0-9-_:%\.\[\]]*$"},
+        "timeout": {"type": "string", "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$"},
+        "failOpen": {"type": "boolean"},
+        "supportedEvents": {"type": "array", "items": {"enum": list(_EVENTS)}},
+        "requestBodySendMode": {"enum": ["Streamed", "FullDuplexStreamed"]},
+        "backendRef": {
+            "type": "object",
+            "required": ["group", "kind", "name", "port"],
+            "properties": {
+                "group": {"enum": [""]},
+                "kind": {"enum": ["Service"]},
+                "name": {"type": "string"},
+                "port": {"type": "integer"},
+            },
+        },
+    },
+}
 _OWN: dict[tuple[str, str], dict[str, Any]] = {
     ("resource.nvidia.com/v1beta1", "ComputeDomain"): {
         "type": "object",
@@ -69,10 +93,48 @@ _OWN: dict[tuple[str, str], dict[str, Any]] = {
             }
         },
     },
+    ("networking.gke.io/v1", "GCPRoutingExtension"): {
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "spec": {
+                "type": "object",
+                "required": ["extensionChains", "targetRefs"],
+                "properties": {
+                    "targetRefs": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["group", "kind", "name"],
+                            "properties": {
+                                "group": {"enum": ["gateway.networking.k8s.io"]},
+                                "kind": {"enum": ["Gateway"]},
+                                "name": {"type": "string"},
+                            },
+                        },
+                    },
+                    "extensionChains": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 5,
+                        "items": {
+                            "type": "object",
+                            "required": ["extensions", "name"],
+                            "properties": {
+                                "name": _LABEL,
+                                "extensions": {"type": "array", "maxItems": 1, "items": _CALLOUT},
+                            },
+                        },
+                    },
+                },
+            }
+        },
+    },
 }
 """Definitions that come with a chart or with GKE and are in no folder, as far as the project uses them
 (https://github.com/kubernetes-sigs/dra-driver-nvidia-gpu at v25.8.0;
-https://docs.cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass)."""
+https://docs.cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass;
+https://github.com/GoogleCloudPlatform/gke-gateway-api at main of 2026-04-29)."""
 
 
 def definitions_folder() -> Path | None:

@@ -38,7 +38,7 @@ _ELSEWHERE = re.compile(
 """Values that only say where the credential is: a variable, a file, a template, a secret store."""
 _NONE = frozenset(
     {"", "empty", "none", "null", "nil", "dummy", "unused", "not-used", "not-needed", "no-key", "na", "n/a", "fake",
-     "true", "false", "[secret]"}
+     "true", "false", "yes", "no", "on", "off", "[secret]"}
 )  # fmt: skip
 _FORM = re.compile(r"[<\[(].*[>\])]")
 _DEPTH = 20

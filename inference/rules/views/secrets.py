@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -10,6 +11,9 @@ from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.stack import Stack
 
 __all__ = ["keys_of", "missing"]
+
+_ISSUED = re.compile(r"(?:^|-)(?:tls|certs?|certificates?|ca|webhook)(?:-|$)")
+"""Names of Secrets with certificates, which controllers make at run time."""
 
 
 def missing(stack: Stack, kind: str, name: str, namespace: str) -> str | None:
@@ -24,6 +28,8 @@ def missing(stack: Stack, kind: str, name: str, namespace: str) -> str | None:
     elsewhere = sorted(place for place, names in by_namespace.items() if name in names)
     if elsewhere:
         return f"the program declares it in namespace {elsewhere[0]} only"
+    if _ISSUED.search(name):
+        return None
     if names := by_namespace.get(namespace):
         return f"the program declares {', '.join(sorted(names)[:5])} there"
     return None

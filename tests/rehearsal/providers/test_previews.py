@@ -100,4 +100,4 @@ def test_the_stand_in_cloud_itself_writes_no_secret_down(cloud: Cloud) -> None:
     token = urn("kubernetes:core/v1:Secret")
     cloud.kubernetes.create(token, {"metadata": {"name": "s"}, "stringData": Secret({"key": "value"})})
     (record,) = cloud.world
-    assert record.inputs["stringData"] == "[secret]"
+    assert record.inputs["stringData"] == {"key": "[secret]"}
