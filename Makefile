@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 
 .PHONY: preview test lint types tests goldens clean
 
-preview: $(VENV)/.runtime ## Rehearse a stack: STACK=dev (default) or STACK=prod
-	@$(BIN)/python -m rehearsal preview --stack $(STACK)
+preview: $(VENV)/.runtime ## Rehearse a stack (STACK=dev, STACK=prod) or an example (EXAMPLE=nim-l4)
+	@$(BIN)/python -m rehearsal preview $(if $(EXAMPLE),--config-file examples/$(EXAMPLE).yaml,--stack $(STACK))
 
 test: lint types tests ## Everything that CI checks
 

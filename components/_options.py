@@ -29,13 +29,15 @@ def accelerator_pool(
     """Return the options of an accelerator pool.
 
     A replacement gives capacity back that may not come again: it is protected where the stack is locked, and deletes
-    first where it is not, because a second pool of the same machines is not to be had meanwhile. The initial node
-    count only matters at creation, and a change of it would replace the pool. Creation waits for capacity.
+    first where it is not, because a second pool of the same machines is not to be had meanwhile. Another machine type
+    is such a replacement too: GKE would take it in place, past the lock, and give every node back on the way. The
+    initial node count only matters at creation, and a change of it would replace the pool. Creation waits for capacity.
     """
     return pulumi.ResourceOptions(
         parent=parent,
         protect=locked,
         delete_before_replace=True,
+        replace_on_changes=["nodeConfig.machineType"],
         ignore_changes=["initialNodeCount"],
         depends_on=list(depends_on),
         custom_timeouts=pulumi.CustomTimeouts(create="90m", update="240m", delete="60m"),

@@ -9,6 +9,7 @@ exists, and nothing that is derived from the cluster turns secret.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Self
@@ -82,15 +83,18 @@ class InferenceCluster(pulumi.ComponentResource):
     def __init__(self, name: str, args: InferenceClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props = {"location": args.settings.location, "environment": args.settings.environment, "name": args.name}
         super().__init__(TOKEN, name, props, opts)
-        self.node_identity = self._create_node_identity(name, args)
+        self.node_identity, rights = self._create_node_identity(name, args)
         self.cluster = self._create_cluster(name, args)
-        self.system_pool = self._create_system_pool(name, args)
+        self.system_pool = self._create_system_pool(name, args, rights)
         self.kubeconfig = pulumi.Output.all(
             args.name, self.cluster.control_plane_endpoints_config.dns_endpoint_config.endpoint
         ).apply(lambda parts: _kubeconfig(*parts))
         self.register_outputs({"name": args.name, "kubeconfig": self.kubeconfig})
 
-    def _create_node_identity(self, name: str, args: InferenceClusterArgs) -> pulumi.Output[str]:
+    def _create_node_identity(
+        self, name: str, args: InferenceClusterArgs
+    ) -> tuple[pulumi.Output[str], list[pulumi.Resource]]:
+        """Return the email, and the rights that nodes must have before they come and until they are gone."""
         child = pulumi.ResourceOptions(parent=self)
         account = gcp.serviceaccount.Account(
             f"{name}-nodes",
@@ -98,7 +102,7 @@ class InferenceCluster(pulumi.ComponentResource):
             display_name=f"Nodes of the cluster {args.name}",
             opts=child,
         )
-        for role in _NODE_ROLES:
+        rights: list[pulumi.Resource] = [
             gcp.projects.IAMMember(
                 f"{name}-nodes-{role.rpartition('.')[2] or role}",
                 project=args.settings.project,
@@ -106,8 +110,9 @@ class InferenceCluster(pulumi.ComponentResource):
                 member=account.email.apply(lambda email: f"serviceAccount:{email}"),
                 opts=child,
             )
-        email: pulumi.Output[str] = account.email
-        return email
+            for role in _NODE_ROLES
+        ]
+        return account.email, rights
 
     def _create_cluster(self, name: str, args: InferenceClusterArgs) -> gcp.container.Cluster:
         container = gcp.container
@@ -157,7 +162,9 @@ class InferenceCluster(pulumi.ComponentResource):
             opts=_options.cluster(self, locked=args.locked),
         )
 
-    def _create_system_pool(self, name: str, args: InferenceClusterArgs) -> gcp.container.NodePool:
+    def _create_system_pool(
+        self, name: str, args: InferenceClusterArgs, rights: Sequence[pulumi.Resource]
+    ) -> gcp.container.NodePool:
         container = gcp.container
         pool = args.settings.system_pool
         return container.NodePool(
@@ -182,7 +189,7 @@ class InferenceCluster(pulumi.ComponentResource):
                     enable_secure_boot=True, enable_integrity_monitoring=True
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["initialNodeCount"]),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["initialNodeCount"], depends_on=list(rights)),
         )
 
 

@@ -1,6 +1,7 @@
 """VllmLeaderWorkerSet: a model whose replica spans several nodes.
 
-Owns: the LeaderWorkerSet, the Service of its leaders and its scrape target. Leaves alone: nodes, networks, the NCCL
+Owns: the LeaderWorkerSet, the Service of the pods that answer and its scrape target; of decode pods also what their
+routing sidecar may read, of prefill pods no Service. Leaves alone: nodes, networks, the NCCL
 plugin, the controller, secrets and the way in from outside.
 """
 

@@ -1,6 +1,7 @@
 """VllmServer: a model whose replica fits one node.
 
-Owns: the Deployment, its Service and its scrape target. Leaves alone: nodes, secrets and the way in from outside.
+Owns: the Deployment, its Service and its scrape target; of decode pods also what their routing sidecar may read, of
+prefill pods no Service. Leaves alone: nodes, secrets and the way in from outside.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inference.facts.endpoint_picker import POOL_GROUP
+from inference.facts.endpoint_picker import POOL_GROUP, POOL_GROUP_DEPRECATED
 from inference.facts.gke import NODE_POOL_LABEL, PROVISIONING_LABEL, SPOT_LABEL
 from inference.facts.vllm import KV_CACHE_METRIC, RENAMED_METRICS
 from inference.rules.framework import About, Level, Severity, rule
@@ -17,6 +17,7 @@ from inference.rules.views.cloud import NodePool
 from inference.rules.views.gateway import InferencePool, Service
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.installers import may_bring
+from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.picker import Picker, PickerBuild, PickerConfiguration
 from inference.rules.views.picking import configurations, servers_of_configuration, servers_of_picker
 from inference.rules.views.pods import PodTemplate
@@ -56,8 +57,8 @@ def may_read_its_pool(stack: Stack) -> Iterator[About]:
             continue
         missing = [
             what
-            for what, group in (("pods", ""), ("inferencepools", POOL_GROUP))
-            if not all(may(stack, bindings, verb, group, what) for verb in ("get", "list", "watch"))
+            for what, groups in (("pods", ("",)), ("inferencepools", (POOL_GROUP, POOL_GROUP_DEPRECATED)))
+            if not any(_reads(stack, bindings, group, what) for group in groups)
         ]
         if "endpoint-selector" in picker.flags:
             missing = [what for what in missing if what == "pods"]
@@ -68,6 +69,10 @@ def may_read_its_pool(stack: Stack) -> Iterator[About]:
                 f"{' and '.join(missing)} in namespace {pod.namespace}; it finds no endpoint. Bind a Role with these "
                 "rights to the account.",
             )
+
+
+def _reads(stack: Stack, bindings: tuple[KubernetesObject, ...], group: str, what: str) -> bool:
+    return all(may(stack, bindings, verb, group, what) for verb in ("get", "list", "watch"))
 
 
 @rule(

@@ -163,34 +163,34 @@ def fuse_cache_allowed(stack: Stack) -> Iterator[About]:
         own_cache = any(volume.text("name") == _CACHE_VOLUME for volume in pod.spec.sections("volumes"))
         for volume in () if own_cache or not pod.metadata.known("annotations") else volumes_of(stack, pod):
             cache = volume.cache_bytes if volume.driver == GCSFUSE_DRIVER else None
-            if cache is None:
-                continue
-            limit = _ephemeral_limit(pod)
-            written = "without limit" if cache == float("inf") else f"of {cache / 2**30:.0f} GiB"
-            if limit is not None and cache > limit:
+            problem = _too_much(stack, pod, cache) if cache is not None else None
+            if problem:
+                size = "without limit" if cache == float("inf") else f"of {(cache or 0) / 2**30:.0f} GiB"
                 yield About(
                     pod.object.resource,
-                    f'{pod} lets Cloud Storage FUSE keep a file cache {written} for "{volume.name}", and its sidecar '
-                    f"may store {limit / 2**30:.0f} GiB; the pod is evicted when the cache grows. "
-                    f'Set {GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION}: "0" on the template, on nodes with local SSD.',
+                    f'{pod} lets Cloud Storage FUSE keep a file cache {size} for "{volume.name}", and {problem}',
                 )
-            for site in sites_of(stack, pod):
-                disk = _boot_disk_bytes(site.pool)
-                if disk is not None and cache > disk and limit is None:
-                    yield About(
-                        pod.object.resource,
-                        f'{pod} lets Cloud Storage FUSE keep a file cache {written} for "{volume.name}", and the nodes '
-                        f"of the pool {site} have a boot disk of {disk / 1e9:.0f} GB and no local SSD for it; the node "
-                        "runs out of disk. Use local SSDs as ephemeral storage, or a smaller cache.",
-                    )
 
 
-def _ephemeral_limit(pod: PodTemplate) -> float | None:
-    """Return what the sidecar may store in bytes, ``None`` where it is unlimited."""
+def _too_much(stack: Stack, pod: PodTemplate, cache: float) -> str | None:
+    """Return what a cache of this size does not fit."""
     written = pod.annotations.get(GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION)
-    if written is None:
-        return _SIDECAR_EPHEMERAL
-    return quantity(written) or None
+    limit = _SIDECAR_EPHEMERAL if written is None else quantity(written) or float("inf")
+    remedy = f'Set {GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION}: "0" on the template, on nodes with local SSD.'
+    disks = [disk for site in sites_of(stack, pod) if (disk := _boot_disk_bytes(site.pool)) is not None]
+    if written is not None and limit < cache < float("inf"):
+        return f"its sidecar may store {limit / 2**30:.0f} GiB; the pod is evicted when the cache grows. {remedy}"
+    if disks and cache > limit:
+        return (
+            f"its sidecar may store {limit / 2**30:.0f} GiB on nodes without local SSD; the pod is evicted when the "
+            f"cache grows. {remedy}"
+        )
+    if disks and cache > min(disks):
+        return (
+            f"its nodes have a boot disk of {min(disks) / 1e9:.0f} GB and no local SSD; the node runs out of disk. "
+            "Use local SSDs as ephemeral storage, or a smaller cache."
+        )
+    return None
 
 
 def _boot_disk_bytes(pool: NodePool) -> float | None:
@@ -198,7 +198,8 @@ def _boot_disk_bytes(pool: NodePool) -> float | None:
     config = pool.config
     bundled = pool.machine is not None and bool(pool.machine.local_ssds)
     ssds = (config.section(key) for key in ("ephemeralStorageLocalSsdConfig", "ephemeralStorageConfig"))
-    if bundled or any(ssds) or not config.known("diskSizeGb") or pool.machine is None:
+    known = config.known("diskSizeGb") and config.known("ephemeralStorageLocalSsdConfig") and pool.machine_type
+    if bundled or any(ssds) or not known:
         return None
     size = _BOOT_DISK_GB if config.absent("diskSizeGb") else config.number("diskSizeGb")
     return None if size is None else size * 1e9

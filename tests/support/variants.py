@@ -78,8 +78,11 @@ def _machines(pool: Mapping[str, Any]) -> Iterator[Config]:
 
 
 def _purchases(pool: Mapping[str, Any]) -> Iterator[Config]:
+    now = pool.get("capacity", {})
+    if now.get("type") == "reservation":
+        yield {**pool, "capacity": {**now, "name": f"{now['name']}-other"}}
     for capacity in ({"type": "spot"}, {"type": "flex-start"}, {"type": "reservation", "name": "another"}):
-        if capacity["type"] != pool.get("capacity", {}).get("type"):
+        if capacity["type"] != now.get("type"):
             yield {**pool, "capacity": capacity}
 
 

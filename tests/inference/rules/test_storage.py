@@ -29,6 +29,7 @@ from tests.inference.rules.cases import (
 
 FUSE = "gcsfuse.csi.storage.gke.io"
 ASKS = {"gke-gcsfuse/volumes": "true"}
+NODES = node_pool(props={"nodeConfig": {"diskSizeGb": 1000}})
 ADDON = {"addonsConfig": {"gcsFuseCsiDriverConfig": {"enabled": True}}}
 
 
@@ -174,14 +175,24 @@ class TestCache:
             {"mountOptions": "file-cache:max-size-mb:-1"},
         ],
     )
-    def test_a_cache_above_the_limit_is_found(self, attributes: dict[str, str]) -> None:
+    def test_a_cache_above_the_limit_on_nodes_without_local_ssd_is_found(self, attributes: dict[str, str]) -> None:
+        nodes = (cluster(), node_pool())
         for limits in (ASKS, {**ASKS, "gke-gcsfuse/ephemeral-storage-limit": "10Gi"}):
-            assert len(findings(fuse_cache_allowed, deployment(pod=inline(**attributes), annotations=limits))) == 1
+            cached = deployment(pod=inline(**attributes), annotations=limits)
+            assert len(findings(fuse_cache_allowed, cached, *nodes)) == 1
+
+    def test_a_limit_below_the_cache_is_found_on_any_node(self) -> None:
+        limits = {**ASKS, "gke-gcsfuse/ephemeral-storage-limit": "10Gi"}
+
+        assert (
+            len(findings(fuse_cache_allowed, deployment(pod=inline(fileCacheCapacity="50Gi"), annotations=limits))) == 1
+        )
 
     def test_the_mount_options_of_a_volume_count(self) -> None:
         cached = volume(mountOptions=["implicit-dirs", "file-cache:max-size-mb:-1"])
+        stack = (deployment(pod=claimed(), annotations=ASKS), claim(), cached, cluster(), node_pool())
 
-        assert len(findings(fuse_cache_allowed, deployment(pod=claimed(), annotations=ASKS), claim(), cached)) == 1
+        assert len(findings(fuse_cache_allowed, *stack)) == 1
 
     def test_a_cache_above_the_boot_disk_is_found_unless_there_is_local_ssd(self) -> None:
         cached = deployment(pod=inline(fileCacheCapacity="-1"), annotations=self.UNLIMITED)
@@ -190,6 +201,7 @@ class TestCache:
         assert len(findings(fuse_cache_allowed, cached, cluster(), node_pool())) == 1
         assert findings(fuse_cache_allowed, cached, cluster(), ssd) == []
         assert findings(fuse_cache_allowed, cached) == []
+        assert findings(fuse_cache_allowed, deployment(pod=inline(fileCacheCapacity="-1"), annotations=ASKS)) == []
 
     @pytest.mark.parametrize(
         ("attributes", "annotations", "volumes"),
@@ -207,7 +219,7 @@ class TestCache:
         pod = inline(**attributes)
         pod["volumes"] += volumes
 
-        assert findings(fuse_cache_allowed, deployment(pod=pod, annotations=annotations)) == []
+        assert findings(fuse_cache_allowed, deployment(pod=pod, annotations=annotations), cluster(), NODES) == []
 
 
 class TestDisk:
