@@ -1,8 +1,8 @@
 """VllmLeaderWorkerSet: a model whose replica spans several nodes.
 
 Owns: the LeaderWorkerSet, the Service of the pods that answer and its scrape target; of decode pods also what their
-routing sidecar may read, of prefill pods no Service. Leaves alone: nodes, networks, the NCCL
-plugin, the controller, secrets and the way in from outside.
+routing sidecar may read, of prefill pods no Service. Leaves alone: nodes, networks, the NCCL plugin, the controller,
+secrets and the way in from outside.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ OUTSIDE_RESERVE_GIB = 1.5
 """What has to stay free beside vLLM's share for graph capture, GiB.
 
 A T4 (14.58 GiB) at 0.90 leaves 1.46 GiB and failed 28 MiB short while capturing graphs for a 2B model; at 0.85 it
-worked. https://github.com/maci0/gke-inference-from-scratch and llm-d pattern 1 on T4 (seed 004, issue 2).
+worked. https://github.com/maci0/gke-inference-from-scratch and llm-d pattern 1 on T4.
 """
 
 _RUNTIME_ONE_GPU_GIB = 0.27

@@ -197,6 +197,19 @@ def test_deletion_goes_from_the_gateway_to_the_networks(plan: Plan) -> None:
             assert {s.urn for s in later} <= reached(plan, first), f"{first.urn} outlives {later[0].type}"
 
 
+def test_nodes_have_their_rights_before_they_come_and_until_they_are_gone(plan: Plan) -> None:
+    rights = {state.urn for state in plan.of_type("gcp:projects/iAMMember:IAMMember")}
+    assert rights
+    for pool in plan.of_type(POOL):
+        assert rights <= reached(plan, pool)
+
+
+def test_another_machine_type_is_a_replacement_of_the_accelerator_pool(plan: Plan) -> None:
+    pools = [pool for pool in plan.of_type(POOL) if "NodePool$" in pool.urn]
+    assert pools
+    assert all("nodeConfig.machineType" in pool.options.replace_on_changes for pool in pools)
+
+
 def test_a_custom_resource_waits_for_the_controller_that_serves_it(prod: Plan) -> None:
     (group,) = prod.of_type(GROUP)
     (release,) = prod.of_type("kubernetes:helm.sh/v3:Release")
