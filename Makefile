@@ -4,7 +4,7 @@ STACK ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: preview test lint types tests goldens clean
+.PHONY: preview test lint types tests engine goldens clean
 
 preview: $(VENV)/.runtime ## Rehearse a stack (STACK=dev, STACK=prod) or an example (EXAMPLE=nim-l4)
 	@$(BIN)/python -m rehearsal preview $(if $(EXAMPLE),--config-file examples/$(EXAMPLE).yaml,--stack $(STACK))
@@ -20,6 +20,9 @@ types: $(VENV)/.development
 
 tests: $(VENV)/.development
 	$(BIN)/python -m pytest
+
+engine: $(VENV)/.development ## The tests on the real engine: needs pulumi on PATH, and about a minute for each stack
+	$(BIN)/python -m pytest -m engine
 
 goldens: $(VENV)/.development ## Rewrite generated files; review the difference before you commit it
 	$(BIN)/python -m pytest --update-goldens

@@ -13,12 +13,11 @@ from typing import Literal
 __all__ = ["Startup", "startup"]
 
 _READ_BYTES_PER_SECOND = {"hub": 200e6, "bucket": 1_000e6}
-"""Weights read per node. Hub: llm-d pattern 1 on a T4 saw 5 GB in 2–3 minutes with start-up included. Bucket: Cloud Storage FUSE
-with parallel download onto local SSD reaches more; a busy bucket or a small node reaches less."""
+"""Weights read per node. Hub: llm-d pattern 1 on a T4 saw 5 GB in 2–3 minutes with start-up included. Bucket: Cloud
+Storage FUSE with parallel download onto local SSD reaches more; a busy bucket or a small node reaches less."""
 
 _ENGINE_SECONDS = {"one": 120, "group": 300, "tpu": 720}
-"""Memory profiling, compilation and graph capture, on one node and over several; XLA compiles for 12 minutes and more
-"""
+"""Memory profiling, compilation and graph capture, on one node and over several; XLA compiles for 12 minutes."""
 
 _FLOOR_SECONDS = {"one": 600, "group": 1800, "tpu": 1800}
 """Never allow less: faults VLLM-014 (600 s; 1,800 s above 100B parameters or over several nodes) and KS-011."""

@@ -16,7 +16,7 @@ from inference.rules.framework import About, Severity, rule
 from inference.rules.views.autoscalers import Autoscaler
 from inference.rules.views.hosting import cluster_of
 from inference.rules.views.installers import installed, manifest_addresses, may_bring
-from inference.rules.views.monitoring import PodMonitoring
+from inference.rules.views.monitoring import PodMonitoring, monitorings_of
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.routing import servers_in
 from inference.rules.views.stack import Stack
@@ -99,16 +99,14 @@ def monitoring_finds_pods(stack: Stack) -> Iterator[About]:
     for monitoring in stack.each(PodMonitoring):
         if not monitoring.settled or not monitoring.object.metadata.known("namespace"):
             continue
-        candidates = [] if monitoring.everywhere else stack.view(_pods_by_namespace).get(monitoring.namespace, [])
-        pods = [pod for pod in candidates if monitoring.selects(pod)]
+        pods = monitoring.pods(stack)
         if not pods:
-            settled = candidates and all(_labels_known(pod) for pod in candidates)
-            if settled and not may_bring(stack, monitoring.namespace):
+            other = stack.view(_well_known_pods).get(monitoring.only_in or "")
+            if other is not None and not may_bring(stack, monitoring.namespace):
                 yield About(
                     monitoring.resource,
-                    f"{monitoring} selects no pod of namespace {monitoring.namespace}; nothing is scraped. "
-                    f"{candidates[0]} has the labels "
-                    f"{', '.join(f'{k}={v}' for k, v in sorted(candidates[0].labels.items())) or '(none)'}.",
+                    f"{monitoring} selects no pod of namespace {monitoring.namespace}; nothing is scraped. {other} has "
+                    f"the labels {', '.join(f'{k}={v}' for k, v in sorted(other.labels.items())) or '(none)'}.",
                 )
             continue
         for endpoint in monitoring.endpoints:
@@ -116,11 +114,15 @@ def monitoring_finds_pods(stack: Stack) -> Iterator[About]:
                 yield About(monitoring.resource, f"{monitoring} {problem}")
 
 
-def _pods_by_namespace(stack: Stack) -> dict[str, list[PodTemplate]]:
-    found: dict[str, list[PodTemplate]] = {}
+def _well_known_pods(stack: Stack) -> dict[str, PodTemplate]:
+    """Return a pod template of each namespace where the labels of all pods are known."""
+    found: dict[str, PodTemplate] = {}
+    hidden: set[str] = set()
     for pod in stack.pods():
-        found.setdefault(pod.namespace, []).append(pod)
-    return found
+        found.setdefault(pod.namespace, pod)
+        if not _labels_known(pod):
+            hidden.add(pod.namespace)
+    return {namespace: pod for namespace, pod in found.items() if namespace not in hidden}
 
 
 def _labels_known(pod: PodTemplate) -> bool:
@@ -129,7 +131,7 @@ def _labels_known(pod: PodTemplate) -> bool:
     return pod.metadata.known("labels") and all(labels.known(key) for key in labels) and not controlled
 
 
-def _wrong_port(name: str | None, number: int | None, pods: list[PodTemplate]) -> str | None:
+def _wrong_port(name: str | None, number: int | None, pods: tuple[PodTemplate, ...]) -> str | None:
     ports = [port for pod in pods for container in pod.all_containers for port in container.props.sections("ports")]
     if any(not container.props.known("ports") for pod in pods for container in pod.all_containers):
         return None
@@ -144,7 +146,7 @@ def _wrong_port(name: str | None, number: int | None, pods: list[PodTemplate]) -
                 "nothing is scraped. Name a container port."
             )
     elif number is not None:
-        servers = servers_in(tuple(pods))
+        servers = servers_in(pods)
         numbers = {server.port for server in servers if server.port is not None}
         numbers.update(value for port in ports if (value := port.integer("containerPort")) is not None)
         if numbers and number not in numbers and all(server.port is not None for server in servers):
@@ -229,13 +231,7 @@ def metric_exported(stack: Stack) -> Iterator[About]:
         managed = [name for name in names if name.startswith(_MANAGED)]
         if not pods or not engine or not _owns_monitoring(stack, scaler):
             continue
-        scraped = any(
-            monitoring.selects(pod) or not monitoring.settled
-            for monitoring in stack.each(PodMonitoring)
-            for pod in pods
-            if monitoring.everywhere or monitoring.namespace == pod.namespace
-        )
-        if not scraped:
+        if not any(monitorings_of(stack, pod) for pod in pods):
             yield About(
                 scaler.resource,
                 f"{scaler} asks for {engine[0]}, and no PodMonitoring scrapes the pods of {target}; it never gets a "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,10 +10,11 @@ from typing import ClassVar
 
 from inference.rules.views.kubernetes import ObjectView
 from inference.rules.views.pods import PodTemplate
-from inference.rules.views.traffic import matches
+from inference.rules.views.selecting import Selecting, matches
+from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
-__all__ = ["PodMonitoring"]
+__all__ = ["PodMonitoring", "monitorings_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,11 @@ class PodMonitoring(ObjectView):
         """Whether it selects pods of all namespaces."""
         return self.kind == "ClusterPodMonitoring"
 
+    @property
+    def only_in(self) -> str | None:
+        """The only namespace whose pods it selects, where there is one and it is known."""
+        return None if self.everywhere or not self.object.metadata.known("namespace") else self.namespace
+
     @cached_property
     def endpoints(self) -> tuple[Props, ...]:
         return self.spec.sections("endpoints")
@@ -42,6 +49,14 @@ class PodMonitoring(ObjectView):
         """Whether it certainly selects these pods."""
         return matches(self.spec.section("selector"), pod.labels) is True
 
+    def pods(self, stack: Stack) -> tuple[PodTemplate, ...]:
+        """Return the pods of its namespace that it certainly selects."""
+        if self.only_in is None:
+            return ()
+        wanted = self.spec.strings("selector", "matchLabels")
+        candidates = stack.pods_matching(wanted, self.only_in) if wanted else stack.view(_pods).get(self.only_in, ())
+        return tuple(pod for pod in candidates if self.selects(pod))
+
     @property
     def written_labels(self) -> Iterator[str]:
         """Labels that it writes onto series."""
@@ -52,3 +67,20 @@ class PodMonitoring(ObjectView):
         for entry in self.spec.sections("targetLabels", "fromPod"):
             if label := entry.text("to") or entry.text("from"):
                 yield label
+
+
+def monitorings_of(stack: Stack, pod: PodTemplate) -> tuple[PodMonitoring, ...]:
+    """Return the PodMonitorings that select these pods, or may."""
+    candidates = stack.view(_monitorings).candidates(pod)
+    return tuple(m for m in candidates if m.selects(pod) or not m.settled)
+
+
+def _pods(stack: Stack) -> dict[str, list[PodTemplate]]:
+    found: dict[str, list[PodTemplate]] = defaultdict(list)
+    for pod in stack.pods():
+        found[pod.namespace].append(pod)
+    return found
+
+
+def _monitorings(stack: Stack) -> Selecting[PodMonitoring]:
+    return Selecting((m, m.spec.section("selector"), m.only_in) for m in stack.each(PodMonitoring))

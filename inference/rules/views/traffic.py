@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,11 @@ from typing import ClassVar
 
 from inference.rules.views.kubernetes import ObjectView
 from inference.rules.views.pods import PodTemplate
+from inference.rules.views.selecting import Selecting, matches
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import UNKNOWN, Props
 
-__all__ = ["NetworkPolicy", "Port", "allows_block", "allows_pods", "matches", "policies_on", "reaches_public"]
+__all__ = ["NetworkPolicy", "Port", "allows_block", "allows_pods", "policies_on", "reaches_public"]
 
 _PRIVATE = tuple(
     ipaddress.ip_network(block)
@@ -67,34 +67,12 @@ class NetworkPolicy(ObjectView):
 
 def policies_on(stack: Stack, pod: PodTemplate, direction: str) -> tuple[NetworkPolicy, ...]:
     """Return the policies that restrict pods in a direction."""
-    candidates = stack.view(_by_namespace).get(pod.namespace, ())
+    candidates = stack.view(_policies).candidates(pod)
     return tuple(p for p in candidates if direction in p.directions and p.selects(pod))
 
 
-def _by_namespace(stack: Stack) -> Mapping[str, tuple[NetworkPolicy, ...]]:
-    found: dict[str, list[NetworkPolicy]] = defaultdict(list)
-    for policy in stack.each(NetworkPolicy):
-        found[policy.namespace].append(policy)
-    return {namespace: tuple(policies) for namespace, policies in found.items()}
-
-
-def matches(selector: Props, labels: Mapping[str, str]) -> bool | None:
-    """Whether a label selector matches; ``None`` where that is not known."""
-    wanted = selector.section("matchLabels")
-    if not selector.known("matchLabels") or any(not wanted.known(key) for key in wanted):
-        return None
-    for expression in selector.sections("matchExpressions"):
-        key, values = expression.text("key") or "", set(expression.texts("values"))
-        present, value = key in labels, labels.get(key)
-        verdict = {
-            "In": value in values,
-            "NotIn": value not in values,
-            "Exists": present,
-            "DoesNotExist": not present,
-        }.get(expression.text("operator") or "")
-        if verdict is not True:
-            return verdict
-    return all(labels.get(key) == value for key, value in selector.strings("matchLabels").items())
+def _policies(stack: Stack) -> Selecting[NetworkPolicy]:
+    return Selecting((p, p.spec.section("podSelector"), p.namespace) for p in stack.each(NetworkPolicy))
 
 
 def _admits_port(rule: Props, port: Port) -> bool:
