@@ -15,7 +15,7 @@ from rehearsal import wire
 from rehearsal.plan import Plan, ResourceState
 from rehearsal.urns import reference
 
-__all__ = ["Analyzer", "Finding", "Verdict", "judge", "own_pack"]
+__all__ = ["Analyzer", "Finding", "Verdict", "judge", "own_pack", "stack_resource"]
 
 
 class Analyzer(Protocol):
@@ -101,7 +101,7 @@ def judge(plan: Plan, analyzer: Analyzer, name: str = "") -> Verdict:
         for state in plan
         for diagnostic in analyzer.Analyze(_resource_request(state, plan), None).diagnostics
     ]
-    request = analyzer_pb2.AnalyzeStackRequest(resources=[_stack_resource(state, plan) for state in plan])
+    request = analyzer_pb2.AnalyzeStackRequest(resources=[stack_resource(state, plan) for state in plan])
     found += [_finding(entry, plan, "", policies) for entry in analyzer.AnalyzeStack(request, None).diagnostics]
     pack = name or (info.name if info else "") or "policies"
     return Verdict(tuple(dict.fromkeys(found)), (pack,), len(policies))
@@ -145,7 +145,8 @@ def _resource_request(state: ResourceState, plan: Plan) -> Any:
     )
 
 
-def _stack_resource(state: ResourceState, plan: Plan) -> Any:
+def stack_resource(state: ResourceState, plan: Plan) -> Any:
+    """Return the message that describes a resource of a stack to a policy pack."""
     return analyzer_pb2.AnalyzerResource(
         urn=state.urn,
         type=state.type,

@@ -1,0 +1,3 @@
+"""What a program's resources amount to: memory, time, money, capacity. Pure functions of the same views that rules
+judge, so that they serve any program, and every figure names the fact and the count that it comes from.
+"""
