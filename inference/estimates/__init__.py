@@ -1,3 +1,5 @@
-"""What a program's resources amount to: memory, time, money, capacity. Pure functions of the same views that rules
-judge, so that they serve any program, and every figure names the fact and the count that it comes from.
+"""What a program's resources amount to: memory, time, money, capacity.
+
+Pure functions of the views that rules judge, so that they serve any program; every figure names the fact and the
+count that it comes from.
 """

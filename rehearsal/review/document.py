@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal
 
 __all__ = ["Block", "Code", "Fold", "Items", "Paragraph", "Picture", "Section", "Standing", "Table", "Text"]
 
