@@ -19,6 +19,7 @@ _METHODS = {
     "Analyze": ("request", "_context"),
     "AnalyzeStack": ("request", "_context"),
     "Configure": ("request", "_context"),
+    "ConfigureStack": ("request", "_context"),
     "GetAnalyzerInfo": ("_request", "_context"),
     "_get_enforcement_level": ("policy",),
     "_get_policy_config": ("name",),

@@ -16,7 +16,7 @@ from pulumi.runtime.proto import analyzer_pb2
 
 from inference.problems import Problem, ProblemsError
 from inference.rules.framework import Rule
-from policies.parameters import Parameter, parameters_of
+from policies.parameters import Parameter, parameters_of, typed
 
 __all__ = ["check", "check_parameters", "load", "request", "schema"]
 
@@ -75,6 +75,17 @@ def check_parameters(rule: Rule, values: Mapping[str, Any]) -> Iterator[Problem]
                 "The rule compares it with what a resource says and could not decide.",
                 f"Write {known[name].expected}, for example {_shown(known[name].default)}.",
             )
+            return
+    given = {name: value for name, value in values.items() if name in known}
+    try:
+        rule.configured(typed(rule, given))
+    except ValueError as error:
+        yield Problem(
+            rule.name,
+            str(error),
+            "The rule could not judge by it.",
+            "Correct it; docs/policies.md says what it takes.",
+        )
 
 
 def request(configuration: Mapping[str, Any], rules: Iterable[Rule]) -> analyzer_pb2.ConfigureAnalyzerRequest:

@@ -13,35 +13,13 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct, Value
 from pulumi.runtime.proto import analyzer_pb2
 
+from inference.facts.wire import KEY, SIGNATURES, UNKNOWNS
 from inference.rules.views.resources import Provider, Resource
 from inference.rules.views.values import UNKNOWN, Props, Secret
 
-__all__ = ["SIGNATURES", "UNKNOWNS", "properties", "resource"]
+__all__ = ["marked", "properties", "resource"]
 
-SIGNATURES: Mapping[str, str] = {
-    "key": "4dabf18193072939515e22adb298388d",
-    "asset": "c44067f5952c0a294b673a41bacd8c17",
-    "archive": "0def7320c3a5731c473e5ecbe6d01bc7",
-    "secret": "1b47061264138c4ac30d75fd1eb44270",
-    "resource": "5cf8f73096256a8f31e491e813e4eb8e",
-    "output": "d0e6a833031e9bbcd3f4e8bde6ca49a4",
-}
-"""How the engine marks a map that stands for something else: the key, and a value for each kind."""
-
-UNKNOWNS = frozenset(
-    {
-        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
-        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
-        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
-        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
-        "030794c1-ac77-496b-92df-f27374a8bd58",
-        "e48ece36-62e2-4504-bad9-02848725956a",
-        "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
-    }
-)
-"""What the engine sends in the place of a boolean, number, string, list, asset, archive or object yet to be known."""
-
-_KEY = SIGNATURES["key"]
+_KEY = KEY.encode()
 
 
 def resource(message: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResource) -> Resource:
@@ -83,6 +61,11 @@ def properties(struct: Struct) -> dict[str, Any]:
     return found
 
 
+def marked(struct: Struct) -> bool:
+    """Whether any value in it stands for something else, as secrets do; much faster than to decode it."""
+    return _KEY in struct.SerializeToString()
+
+
 def _value(value: Value) -> Any:
     # Most values are strings with something in them, and asking for the kind costs as much as asking for the string.
     if text := value.string_value:
@@ -104,7 +87,7 @@ def _value(value: Value) -> Any:
 
 def _map(struct: Struct) -> Any:
     fields = struct.fields
-    if _KEY in fields:
+    if KEY in fields:
         return _special(fields)
     found: dict[str, Any] = {}
     # Protobuf keeps maps in no order; sorted, two runs say the same thing in the same words.
@@ -118,7 +101,7 @@ def _map(struct: Struct) -> Any:
 
 
 def _special(fields: Mapping[str, Value]) -> Any:
-    signature = fields[_KEY].string_value
+    signature = fields[KEY].string_value
     if signature == SIGNATURES["secret"]:
         return _secret(_value(fields["value"]) if "value" in fields else UNKNOWN)
     if signature == SIGNATURES["output"]:
@@ -129,7 +112,7 @@ def _special(fields: Mapping[str, Value]) -> Any:
         name = "id" if "id" in fields else "urn"
         return (_value(fields[name]) if name in fields else None) or UNKNOWN
     if signature in (SIGNATURES["asset"], SIGNATURES["archive"]):
-        return {name: _value(fields[name]) for name in sorted(fields) if name != _KEY}
+        return {name: _value(fields[name]) for name in sorted(fields) if name != KEY}
     return UNKNOWN
 
 

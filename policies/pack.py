@@ -5,11 +5,14 @@ The policies work under the policy SDK's own loop; ``policies.servicer`` judges 
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import yaml
 from pulumi_policy import (
     EnforcementLevel,
@@ -23,12 +26,13 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
+from inference.rules import RULES
 from inference.rules.framework import Finding, Rule
 from inference.rules.judging import Broken, Judge
 from policies.arguments import resource_of, stack_of
-from policies.parameters import parameters_of, typed
+from policies.parameters import completed, parameters_of, settings_of, typed
 
-__all__ = ["NAME", "ResourceRule", "StackRule", "apology", "description", "policies", "version"]
+__all__ = ["NAME", "ResourceRule", "StackRule", "apology", "description", "policies", "stack_settings", "version"]
 
 NAME = "gke-inference"
 """Name of the policy pack."""
@@ -54,6 +58,18 @@ def policies(rules: Iterable[Rule]) -> list[ResourceRule | StackRule]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise TypeError(f"two rules of one name: {', '.join(twice)}")
     return [StackRule(rule) if rule.about_stack else ResourceRule(rule) for rule in kept]
+
+
+def stack_settings(config: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a stack's own configuration tells the rules: objects of the project's namespace, by key.
+
+    What is no JSON is left out: a blinded secret, or a plain text that somebody else reads.
+    """
+    found = {}
+    for key in settings_of(RULES):
+        with suppress(ValueError, RecursionError):
+            found[key] = json.loads(config.get(f"{NAME}:{key}", ""))
+    return found
 
 
 def description(rule: Rule) -> str:
@@ -114,7 +130,8 @@ def _settled(
     judge: Callable[..., Iterable[Finding | Broken]],
 ) -> list[tuple[str, str]]:
     """Return URN and message of what is found whether or not anything is secret."""
-    judge_of_one = Judge((rule,), {rule.name: typed(rule, args.get_config())})
+    given = completed(rule, args.get_config() or {}, stack_settings(pulumi.runtime.get_config_env()))
+    judge_of_one = Judge((rule,), {rule.name: typed(rule, given)})
     readings: list[list[tuple[str, str]]] = []
     for secret in (False, True):
         found: list[tuple[str, str]] = []

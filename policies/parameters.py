@@ -7,14 +7,14 @@ import inspect
 import math
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 from inference.rules.framework import Rule
 
-__all__ = ["Parameter", "parameters_of", "typed"]
+__all__ = ["Parameter", "completed", "parameters_of", "settings_of", "typed"]
 
 _JSON_TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _IN_WORDS = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "a string"}
@@ -102,6 +102,23 @@ def typed(rule: Rule, values: Mapping[str, Any]) -> dict[str, Any]:
         name: known[name].convert(value) if name in known and known[name].accepts(value) else value
         for name, value in values.items()
     }
+
+
+def settings_of(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return the keys of the stack configuration from which rules take parameters, without the namespace."""
+    return frozenset(key for rule in rules if (key := getattr(rule.parameters, "setting", "")))
+
+
+def completed(rule: Rule, values: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return configured values with those that the stack's own configuration adds.
+
+    A class of parameters that names a ``setting`` says in ``joined`` how the two go together.
+    """
+    key = getattr(rule.parameters, "setting", "")
+    if rule.parameters is None or key not in settings:
+        return dict(values)
+    joined: dict[str, Any] = rule.parameters.joined(values, settings[key])
+    return joined
 
 
 def _json_type(place: str, hint: Any) -> tuple[str, bool]:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from inference.rules.views.resources import Resource
+from pulumi.runtime.proto import analyzer_pb2
+
 from inference.rules.views.values import Secret
+from policies import decoding
 
 __all__ = ["masker"]
+
+Message = analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResource
 
 _MASK = "[secret]"
 _SHORTEST = 4
 """Characters of the shortest text that is masked; shorter ones occur in every sentence."""
 
 
-def masker(resources: Iterable[Resource]) -> Callable[[str], str]:
+def masker(messages: Iterable[Message]) -> Callable[[str], str]:
     """Return a function that replaces every secret text of the resources; they are searched at its first use."""
-    kept = tuple(resources)
 
     @cache
     def texts() -> tuple[str, ...]:
         found: set[str] = set()
-        for resource in kept:
-            for props in (resource.props, *((resource.provider.props,) if resource.provider else ())):
-                found.update(_secret_texts(props.raw(), inside=False))
+        for message in messages:
+            for struct in (message.properties, message.provider.properties):
+                if decoding.marked(struct):
+                    found.update(_secret_texts(decoding.properties(struct)))
         quoted = {repr(text)[1:-1] for text in found}
         return tuple(sorted(found | quoted, key=len, reverse=True))
 
@@ -37,19 +41,18 @@ def masker(resources: Iterable[Resource]) -> Callable[[str], str]:
     return mask
 
 
-def _secret_texts(value: Any, *, inside: bool) -> Iterator[str]:
-    todo = [(value, inside)]
+def _secret_texts(value: Any) -> Iterator[str]:
+    """Yield the texts inside of every value that is marked as secret."""
+    todo = [(value, False)]
     while todo:
         current, secret = todo.pop()
-        match current:
-            case Secret():
-                todo.append((current.value, True))
-            case str():
-                if secret and len(current) >= _SHORTEST:
-                    yield current
-            case Mapping():
-                todo.extend((nested, secret) for nested in current.values())
-            case Sequence():
-                todo.extend((nested, secret) for nested in current)
-            case _:
-                pass
+        if isinstance(current, Secret):
+            current, secret = current.value, True
+        if isinstance(current, Mapping):
+            current = current.values()
+        elif not isinstance(current, list | tuple):
+            if secret and isinstance(current, str) and len(current) >= _SHORTEST:
+                yield current
+            continue
+        # Most of a resource is plain texts, which need no look.
+        todo.extend((nested, secret) for nested in current if secret or type(nested) is not str)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import pulumi
 import pulumi_policy.policy as sdk
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2
@@ -24,8 +25,8 @@ from inference.rules.views.stack import Stack
 from policies import configuration as policy_configuration
 from policies import decoding
 from policies.compatibility import CLASS, differences
-from policies.pack import NAME, ResourceRule, StackRule, apology, description, policies, version
-from policies.parameters import typed
+from policies.pack import NAME, ResourceRule, StackRule, apology, description, policies, stack_settings, version
+from policies.parameters import completed, typed
 from policies.secrecy import masker
 
 __all__ = ["Servicer", "in_process_servicer", "install", "servicer_class"]
@@ -50,6 +51,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         super().__init__(name, version, policies, enforcement_level, *metadata)
         self._policy_of = {policy.name: policy for policy in policies}
         self._levels: dict[str, sdk.EnforcementLevel] = {}
+        self._settings = stack_settings(pulumi.runtime.get_config_env())
         self._judge = self._configured_judge()
         self._traces: set[str] = set()
 
@@ -67,14 +69,22 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
                 _log.warning("The policy configuration sets %s, which is no policy of this pack: no effect", name)
         return answer
 
+    def ConfigureStack(self, request: analyzer_pb2.AnalyzerStackConfigureRequest, _context: Any) -> Any:  # noqa: N802
+        """Take over what the stack's own configuration says of its policies."""
+        answer = super().ConfigureStack(request, _context)
+        found = stack_settings(request.config)
+        if found != self._settings:
+            self._settings = found
+            self._judge = self._configured_judge()
+        return answer
+
     def Analyze(self, request: analyzer_pb2.AnalyzeRequest, _context: Any) -> analyzer_pb2.AnalyzeResponse:  # noqa: N802
         """Judge one resource."""
         response = analyzer_pb2.AnalyzeResponse()
         judge = self._judge
-        if judge.rules_for(request.type):
-            resource = decoding.resource(request)
-            mask = masker((resource,))
-            for verdict in judge.resource(resource):
+        if judge.concerns(request.type):
+            mask = masker((request,))
+            for verdict in judge.resource(decoding.resource(request)):
                 self._report(response, verdict, mask, urn=None)
         return response
 
@@ -84,7 +94,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         if self._judges_stacks:
             with _collector_at_rest():
                 stack = Stack(decoding.resource(message) for message in request.resources)
-                mask = masker(stack.resources)
+                mask = masker(request.resources)
                 for verdict in self._judge.stack(stack):
                     self._report(response, verdict, mask, urn=verdict.urn or None)
         return response
@@ -109,7 +119,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
             levels[name] = sdk.EnforcementLevel.MANDATORY if remedies else level
             given = dict(sorted((self._get_policy_config(name) or {}).items()))
             problems.extend(policy_configuration.check_parameters(policy.rule, given))
-            parameters[name] = typed(policy.rule, given)
+            parameters[name] = typed(policy.rule, completed(policy.rule, given, self._settings))
         if problems:
             raise ProblemsError("policy configuration", problems)
         self._levels = levels

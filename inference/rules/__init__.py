@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import TYPE_CHECKING
 
 from inference.rules.framework import Rule
 
@@ -25,5 +26,14 @@ def _collect() -> tuple[Rule, ...]:
     return tuple(found)
 
 
-RULES = _collect()
-"""All rules."""
+if TYPE_CHECKING:
+    RULES: tuple[Rule, ...]
+    """All rules."""
+
+
+def __getattr__(name: str) -> tuple[Rule, ...]:
+    """Return ``RULES``, collected when somebody first asks: rules use estimates, and estimates the views here."""
+    if name != "RULES":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found = _collect()
+    return found

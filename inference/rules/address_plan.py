@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from inference.addressing import RESERVED_PER_SUBNET
+from inference.facts.gke import DEFAULT_PODS_PER_NODE
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import Cluster, Network, Subnetwork, ranges
 from inference.rules.views.fleet import Fleet, Site
@@ -250,9 +251,6 @@ def ranges_hold_pools(stack: Stack) -> Iterator[About]:
             )
 
 
-_DEFAULT_PODS = 110
-
-
 def _pod_room(site: Site, subnet: Subnetwork) -> tuple[int, IPv4Network, int] | None:
     """Return nodes, range and pods of a node that a cluster's pod range has room for."""
     assert site.cluster is not None  # noqa: S101 - the caller has one
@@ -266,7 +264,7 @@ def _pod_room(site: Site, subnet: Subnetwork) -> tuple[int, IPv4Network, int] | 
     texts = [s.text("ipCidrRange") for s in subnet.props.sections("secondaryIpRanges") if s.text("rangeName") == name]
     blocks = ranges(texts) if name else ()
     limits = (pool.props.integer("maxPodsPerNode"), site.cluster.props.integer("defaultMaxPodsPerNode"))
-    pods = next((limit for limit in limits if limit), _DEFAULT_PODS)
+    pods = next((limit for limit in limits if limit), DEFAULT_PODS_PER_NODE)
     if not blocks or not pool.props.known("maxPodsPerNode") or not 0 < pods < 10_000:
         return None
     return blocks[0].num_addresses >> (2 * pods - 1).bit_length(), blocks[0], pods

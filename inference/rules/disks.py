@@ -7,10 +7,10 @@ number on most accelerator machines, and are either scratch space of pods or raw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inference.facts.gke import ACCELERATOR_LABEL, CSI_DRIVERS
+from inference.facts.gke import ACCELERATOR_LABEL
 from inference.facts.machines import MACHINES, Machine, boot_disk_fits
 from inference.facts.tpus import generation_of_machine
 from inference.rules.framework import About, Severity, rule
@@ -18,16 +18,11 @@ from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet
 from inference.rules.views.placement import Placement
 from inference.rules.views.stack import Stack
+from inference.rules.views.storage_classes import disk_type
 from inference.rules.views.values import Props
 
 _AICR = "https://github.com/NVIDIA/aicr/pull/2338"
 _LOCAL_SSD = "https://cloud.google.com/compute/docs/disks/local-ssd"
-
-_BUILT_IN: Mapping[str, str] = {"standard": "pd-standard", "standard-rwo": "pd-balanced", "premium-rwo": "pd-ssd"}
-"""Storage classes of every GKE cluster: https://cloud.google.com/kubernetes-engine/docs/concepts/persistent-volumes"""
-
-_DEFAULT_CLASS = "standard-rwo"
-_DEFAULT_MARK = "storageclass.kubernetes.io/is-default-class"
 
 
 # ---------------------------------------------------------------- persistent disks
@@ -82,7 +77,7 @@ def volume_type_fits_node(stack: Stack) -> Iterator[About]:
         if machine is None:
             continue
         for claim in claims:
-            disk = _disk_type(stack, claim)
+            disk = disk_type(stack, claim.storage_class)
             if disk is not None and disk.startswith("pd-"):
                 how = f"the class {claim.storage_class}" if claim.storage_class else "the default storage class"
                 yield About(
@@ -120,24 +115,6 @@ def _claim(name: str, spec: Props) -> Iterator[_Claim]:
     if bound or not spec or not spec.known("storageClassName") or spec.text("storageClassName") == "":
         return
     yield _Claim(name, spec.text("storageClassName"))
-
-
-def _disk_type(stack: Stack, claim: _Claim) -> str | None:
-    """Return the disk type that a claim gets, where it is a Compute Engine disk and that is known."""
-    classes = stack.objects("StorageClass", "storage.k8s.io")
-    if claim.storage_class is None:
-        declared = [c for c in classes if c.annotations.get(_DEFAULT_MARK) == "true"]
-        name = _DEFAULT_CLASS
-    else:
-        declared = [c for c in classes if c.name == claim.storage_class]
-        name = claim.storage_class
-    if not declared:
-        return _BUILT_IN.get(name)
-    provisioner = declared[0].props.text("provisioner")
-    if provisioner not in {CSI_DRIVERS["persistent-disk"], "kubernetes.io/gce-pd"}:
-        return None
-    parameters = declared[0].props.section("parameters")
-    return "pd-standard" if parameters.absent("type") else parameters.text("type")
 
 
 def _hyperdisk_only(fleet: Fleet, placement: Placement) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, Self
@@ -103,12 +103,11 @@ class Rule:
         """Whether the rule needs the whole stack."""
         return self.subject is None
 
-    def judge(self, subject: Any, parameters: Any = None) -> Iterator[Any]:
-        """Yield what ``check`` yields, with the parameters that ``configured`` made, or else the defaults."""
+    def judge(self, subject: Any, parameters: Any = None) -> Iterable[Any]:
+        """Return what ``check`` yields, with the parameters that ``configured`` made, or else the defaults."""
         if self.parameters is None:
-            yield from self.check(subject)
-        else:
-            yield from self.check(subject, self.parameters() if parameters is None else parameters)
+            return self.check(subject)
+        return self.check(subject, self.parameters() if parameters is None else parameters)
 
     def configured(self, configuration: Mapping[str, Any]) -> Any:
         """Return the parameters, defaults filled in.

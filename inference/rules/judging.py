@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inference.rules.framework import About, Finding, Rule
+from inference.rules.framework import About, Finding, Rule, Subject
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
 
@@ -26,6 +26,14 @@ class Broken:
     """The traceback."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The rules that judge the same views of a resource, which are made once for all of them."""
+
+    make: Callable[[Resource], Sequence[Subject]]
+    rules: tuple[Rule, ...]
+
+
 class Judge:
     """Rules with their configuration, ready to be applied.
 
@@ -37,39 +45,57 @@ class Judge:
         given = configuration or {}
         self._rules = tuple(rules)
         self._parameters = {r.name: r.configured(given.get(r.name, {})) for r in self._rules if r.parameters}
+        self._position = {rule.name: position for position, rule in enumerate(self._rules)}
         self._stack_rules = tuple(rule for rule in self._rules if rule.about_stack)
-        self._for_type: dict[str, tuple[Rule, ...]] = {}
+        self._for_type: dict[str, tuple[_Group, ...]] = {}
+
+    def concerns(self, token: str) -> bool:
+        """Whether any rule judges single resources of a type."""
+        return bool(self._groups(token))
 
     def rules_for(self, token: str) -> tuple[Rule, ...]:
         """Return the rules that may concern resources of a type."""
+        return tuple(rule for group in self._groups(token) for rule in group.rules)
+
+    def _groups(self, token: str) -> tuple[_Group, ...]:
         if token not in self._for_type:
-            self._for_type[token] = tuple(
-                rule for rule in self._rules if rule.subject is not None and token.startswith(rule.subject.types)
-            )
+            found: dict[type[Subject], list[Rule]] = {}
+            for rule in self._rules:
+                if rule.subject is not None and token.startswith(rule.subject.types):
+                    found.setdefault(rule.subject, []).append(rule)
+            self._for_type[token] = tuple(_Group(subject.of, tuple(rules)) for subject, rules in found.items())
         return self._for_type[token]
 
     def resource(self, resource: Resource) -> Iterator[Finding | Broken]:
-        """Judge one resource by itself."""
-        for rule in self.rules_for(resource.type):
-            yield from self._apply(rule, resource)
+        """Judge one resource by itself; the findings come in the order of the rules."""
+        found: list[Finding | Broken] = []
+        for group in self._groups(resource.type):
+            try:
+                subjects = resource.view(group.make)
+            except Exception as error:  # noqa: BLE001 - a view that fails leaves its rules without a verdict
+                found += [_broken(rule, resource.urn, error) for rule in group.rules]
+                continue
+            if subjects:
+                for rule in group.rules:
+                    if said := self._apply(rule, resource, subjects):
+                        found += said
+        if len(found) > 1:
+            found.sort(key=lambda verdict: self._position[verdict.rule.name])
+        yield from found
 
     def stack(self, stack: Stack) -> Iterator[Finding | Broken]:
         """Judge the relations between the resources of a program."""
         for rule in self._stack_rules:
             yield from self._apply_to_stack(rule, stack)
 
-    def _apply(self, rule: Rule, resource: Resource) -> Iterator[Finding | Broken]:
-        assert rule.subject is not None  # noqa: S101 - rules_for selects by it
+    def _apply(self, rule: Rule, resource: Resource, subjects: Sequence[Subject]) -> Sequence[Finding | Broken]:
+        sentences: list[str] = []
         try:
-            found = [
-                Finding(rule, resource.urn, sentence)
-                for subject in resource.view(rule.subject.of)
-                for sentence in rule.judge(subject, self._parameters.get(rule.name))
-            ]
+            for subject in subjects:
+                sentences += rule.judge(subject, self._parameters.get(rule.name))
         except Exception as error:  # noqa: BLE001 - a rule's failure is its own finding
-            yield _broken(rule, resource.urn, error)
-        else:
-            yield from dict.fromkeys(found)
+            return (_broken(rule, resource.urn, error),)
+        return [Finding(rule, resource.urn, sentence) for sentence in dict.fromkeys(sentences)] if sentences else ()
 
     def _apply_to_stack(self, rule: Rule, stack: Stack) -> Iterator[Finding | Broken]:
         try:

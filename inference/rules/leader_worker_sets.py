@@ -276,7 +276,7 @@ def _variables(group: LeaderWorkerSet) -> frozenset[str]:
     covers=("LWS-002",),
 )
 def version_knows_variables(stack: Stack) -> Iterator[About]:
-    installations = stack.index(_installations)
+    installations = stack.view(_installations)
     if not installations:
         return
     groups = tuple(stack.each(LeaderWorkerSet))

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from inference.facts.gke import DEFAULT_BOOT_DISK_GB, DEFAULT_BOOT_DISK_TYPE
 from inference.facts.machines import ATTACHABLE
 from inference.facts.tpus import generation_of_machine
 from inference.facts.zones import is_zone, offered, region_of, zones_with
@@ -23,10 +24,6 @@ from inference.rules.views.stack import Stack
 
 _GPU_ZONES = "https://cloud.google.com/compute/docs/gpus/gpu-regions-zones"
 _QUOTAS = "https://cloud.google.com/compute/resource-usage"
-
-_DEFAULT_DISK_GB = 100
-_DEFAULT_DISK = "pd-balanced"
-"""Boot disk of a GKE node that names none: https://cloud.google.com/kubernetes-engine/docs/how-to/custom-boot-disks"""
 
 
 def _offer(pool: NodePool, zone: str) -> bool | None:
@@ -210,8 +207,8 @@ def _most(site: Site) -> dict[tuple[str, str], float]:
     if site.pool.gpu and per_node:
         found["global", "gpus-all-regions"] = nodes * per_node
     config = site.pool.config
-    disk = config.text("bootDisk", "diskType") or config.text("diskType") or _DEFAULT_DISK
-    size = config.number("bootDisk", "sizeGb") or config.number("diskSizeGb") or _DEFAULT_DISK_GB
+    disk = config.text("bootDisk", "diskType") or config.text("diskType") or DEFAULT_BOOT_DISK_TYPE
+    size = config.number("bootDisk", "sizeGb") or config.number("diskSizeGb") or DEFAULT_BOOT_DISK_GB
     found[region, disk] = nodes * size
     group = {"pd-ssd": "ssd", "pd-balanced": "ssd", "pd-standard": "disks"}.get(disk)
     if group:

@@ -108,7 +108,7 @@ def _header_values(rule_: Props) -> Iterator[str]:
 )
 def route_names_served_model(stack: Stack) -> Iterator[About]:
     for route in stack.each(HttpRoute):
-        if route.namespace in stack.index(_rewritten):
+        if route.namespace in stack.view(_rewritten):
             continue
         for rule_ in route.spec.sections("rules"):
             wanted = set(_header_values(rule_))
@@ -277,7 +277,7 @@ def _probes(server: ModelServer) -> Iterator[About]:
     covers=("LWS-015",),
 )
 def client_asks_served_name(stack: Stack) -> Iterator[About]:
-    if not stack.index(_serving):
+    if not stack.view(_serving):
         return
     for server in stack.each(ModelServer):
         yield from _probes(server)

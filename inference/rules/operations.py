@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from inference.rules.framework import About, Level, Severity, rule
+from inference.rules.views.fleet import Sites
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.leader_worker_sets import LeaderWorkerSet, scaled
 from inference.rules.views.pods import Container, PodTemplate
@@ -115,7 +116,7 @@ def _pods_made(stack: Stack, pod: PodTemplate) -> int | None:
         return 1
     if thing.kind not in _COUNTED:
         return None
-    scalers = stack.index(_scalers)
+    scalers = stack.view(_scalers)
     key = (thing.kind, thing.namespace, thing.name or "")
     replicas = scalers.get(key, pod.replicas)
     if replicas is None or pod.size is None:
@@ -155,7 +156,7 @@ def _selected(stack: Stack, budget: KubernetesObject) -> tuple[PodTemplate, ...]
     elif budget.spec.absent("selector"):
         return ()
     else:
-        candidates = stack.index(_by_namespace).get(budget.namespace, ())
+        candidates = stack.view(_by_namespace).get(budget.namespace, ())
     return tuple(pod for pod in candidates if _requirements_meet(selector, pod))
 
 
@@ -251,16 +252,21 @@ def _room(stack: Stack, pods: tuple[PodTemplate, ...]) -> int | None:
     """Return how many pods like these the node pools can hold; ``None`` where not known."""
     found: set[int] = set()
     for pod in pods:
-        total = 0
-        sites = sites_of(stack, pod)
-        for site in sites:
-            if site.units is None or site.most_nodes is None:
-                return None
-            total += site.most_nodes * (site.units // pod.accelerators)
-        if not sites:
+        total = sites_of(stack, pod).told(_pods_on, pod.accelerators)
+        if total is None:
             return None
         found.add(total)
     return min(found, default=None)
+
+
+def _pods_on(sites: Sites, accelerators: int) -> int | None:
+    """Return how many pods of so many accelerators there is room for; ``None`` where not known, or nowhere."""
+    total = 0
+    for site in sites:
+        if site.units is None or site.most_nodes is None:
+            return None
+        total += site.most_nodes * (site.units // accelerators)
+    return total if sites else None
 
 
 @rule(

@@ -108,7 +108,7 @@ def _plain_listeners(gateway: Gateway, route: HttpRoute | None) -> Iterator[str]
 )
 def service_authenticated(stack: Stack) -> Iterator[About]:
     for service in stack.each(Service):
-        if service.spec.text("type") != "LoadBalancer" or _kept_inside(service):
+        if service.spec.text("type") != "LoadBalancer" or kept_inside(service):
             continue
         for server in open_servers(service.pods(stack))[:1]:
             yield About(
@@ -118,7 +118,8 @@ def service_authenticated(stack: Stack) -> Iterator[About]:
             )
 
 
-def _kept_inside(service: Service) -> bool:
+def kept_inside(service: Service) -> bool:
+    """Whether a LoadBalancer Service has an internal address or a list of callers, as far as is known."""
     annotations = service.object.annotations
     internal = any(annotations.get(key, "").lower() == "internal" for key in _INTERNAL) or any(
         "internal" in key.lower() or value.lower() == "internal" for key, value in annotations.items()

@@ -18,7 +18,7 @@ from inference.facts.gke import (
 from inference.facts.machines import MACHINES
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.fabric import NETWORKING_GROUP, NetworkClaims, PodNetwork
-from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.fleet import Fleet, Site, Sites
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.rdma import NetworkedPod, over_several_nodes
@@ -247,18 +247,19 @@ def group_uses_fabric(stack: Stack) -> Iterator[About]:
         if not over_several_nodes(pod) or not placement.gpus or not placement.settled:
             continue
         scope = fleet.around(placement)
-        sites = scope.candidates(placement) if scope is not None else ()
-        if not sites or not all(_holds(site, placement.gpus) for site in sites):
+        sites = scope.candidates(placement) if scope is not None else Sites()
+        if not sites or sites.told(_gpus_of_fabric) != {placement.gpus}:
             continue
-        names = ", ".join(str(site) for site in sites)
-        if all(_bare(site) for site in sites):
+        bare = sites.told(_bareness)
+        names = sites.told(_listed)
+        if bare == {True}:
             yield About(
                 pod.object.resource,
                 f"{placement} spreads a model over nodes of the pool {names}, which attaches no GPU networks; NCCL "
                 "connects the nodes by TCP. Attach the fabric in additionalNodeNetworkConfigs, or set "
                 "networkConfig.acceleratorNetworkProfile: auto.",
             )
-        elif not any(_bare(site) for site in sites) and _asks_for_no_network(pod):
+        elif bare == {False} and _asks_for_no_network(pod):
             yield About(
                 pod.object.resource,
                 f"{placement} spreads a model over nodes of the pool {names} and asks for none of its GPU networks; "
@@ -267,10 +268,20 @@ def group_uses_fabric(stack: Stack) -> Iterator[About]:
             )
 
 
-def _holds(site: Site, gpus: int) -> bool:
-    """Whether the nodes have a fabric that a pod of this many GPUs takes whole."""
-    machine = site.pool.machine
-    return machine is not None and machine.fabric is not None and machine.gpus == gpus
+def _gpus_of_fabric(sites: Sites) -> frozenset[int | None]:
+    """Return how many GPUs the nodes connect by a fabric; ``None`` for nodes that have none."""
+    machines = (site.pool.machine for site in sites)
+    return frozenset(
+        machine.gpus if machine is not None and machine.fabric is not None else None for machine in machines
+    )
+
+
+def _listed(sites: Sites) -> str:
+    return ", ".join(str(site) for site in sites)
+
+
+def _bareness(sites: Sites) -> frozenset[bool]:
+    return frozenset(_bare(site) for site in sites)
 
 
 def _bare(site: Site) -> bool:

@@ -7,12 +7,11 @@ and both are billed, or the pool waits for nodes that never come.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from inference.facts.gke import RESERVATION_KEY, RESERVATION_NAME_LABEL, RESERVATION_TYPES
 from inference.rules.framework import About, Severity, rule
-from inference.rules.views.buying import first_nodes
+from inference.rules.views.buying import RESERVATION_VALUE, first_nodes
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.pods import PodTemplate
@@ -23,11 +22,6 @@ from inference.rules.views.values import UNKNOWN, Props
 _TOOLKIT = "https://github.com/GoogleCloudPlatform/cluster-toolkit/blob/develop/modules/compute/gke-node-pool"
 _GKE = "https://cloud.google.com/kubernetes-engine/docs/how-to/consuming-reservations"
 _RESERVATION = "gcp:compute/reservation:Reservation"
-
-_VALUE = re.compile(
-    r"(?:projects/[^/]+/reservations/)?(?P<name>[a-z][-a-z0-9]*)"
-    r"(?P<block>/reservationBlocks/[^/]+(?:/reservationSubBlocks/[^/]+)?)?"
-)
 
 
 @rule(
@@ -78,7 +72,7 @@ def _names_one(pool: NodePool, affinity: Props) -> Iterator[str]:
             "Make a pool for each."
         )
     for value in affinity.texts("values"):
-        match = _VALUE.fullmatch(value)
+        match = RESERVATION_VALUE.fullmatch(value)
         if match is None:
             yield (
                 f'{pool} names the reservation "{value}", which is no form that GKE reads. '
@@ -101,7 +95,7 @@ def _consumed(site: Site, by_name: dict[str, list[Resource]], by_urn: dict[str, 
         return []
     found: list[Resource] = []
     for value in site.pool.config.texts("reservationAffinity", "values"):
-        match = _VALUE.fullmatch(value)
+        match = RESERVATION_VALUE.fullmatch(value)
         found += by_name.get(match["name"] if match else short_name(value), ())
     if found or not _has_unknown(_values(site)):
         return found

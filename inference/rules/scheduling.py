@@ -153,7 +153,7 @@ def label_is_declared(stack: Stack) -> Iterator[About]:
 def taints_are_tolerated(stack: Stack) -> Iterator[About]:
     for placement, scope in placed(stack):
         closed = None
-        for site in () if placement.queued else scope.distinct(scope.candidates(placement), _taints):
+        for site in () if placement.queued else scope.candidates(placement).distinct(_taints):
             taints = _refused(placement, scope, site)
             if not taints:
                 break
@@ -245,7 +245,7 @@ def extended_resources_are_whole(container: Container) -> Iterator[str]:
 def pod_fits_machine(stack: Stack) -> Iterator[About]:
     for placement, scope in placed(stack):
         reason = None
-        for site in scope.distinct(scope.candidates(placement), _size):
+        for site in scope.candidates(placement).distinct(_size):
             reason = _too_large(placement, site)
             if reason is None:
                 break

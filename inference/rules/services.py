@@ -106,11 +106,11 @@ def selector_matches_pods(stack: Stack) -> Iterator[About]:
             continue
         if service.spec.text("type") == "ExternalName" or stack.pods_matching(selector, service.namespace):
             continue
-        declared = stack.index(_declared)
+        declared = stack.view(_declared)
         name = selector.get(gke.LWS_NAME_LABEL)
         if name is not None:
             said = _about_group(declared, service, name, selector)
-        elif stack.index(_with_charts) & {service.namespace, None}:
+        elif stack.view(_with_charts) & {service.namespace, None}:
             said = None
         else:
             said = _about_near_miss(declared, service, selector)
@@ -305,7 +305,7 @@ def name_spares_vllm(stack: Stack) -> Iterator[About]:
         variable = _variable(name)
         hit = [
             server
-            for server in stack.index(_linked_servers).get(service.namespace, ())
+            for server in stack.view(_linked_servers).get(service.namespace, ())
             if variable not in {entry.text("name") for entry in server.container.props.sections("env")}
         ]
         if hit:

@@ -21,6 +21,7 @@ from inference.facts.gke import (
 )
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.cloud import Cluster, NodePool
+from inference.rules.views.fleet import Site, Sites
 from inference.rules.views.hosting import cluster_of
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.serving import sites_of
@@ -119,13 +120,18 @@ def driver_installed(stack: Stack) -> Iterator[About]:
             for problem in _not_installed(cluster, driver):
                 yield About(cluster.resource, f"{cluster} is to run {pod.object}, which mounts {driver}, but {problem}")
         if GCSFUSE_DRIVER in drivers:
-            for site in sites_of(stack, pod):
-                if site.pool.config.text("workloadMetadataConfig", "mode") in {"GCE_METADATA", "EXPOSE"}:
-                    yield About(
-                        site.pool.resource,
-                        f"{site.pool} shows pods the metadata of the node, and {pod.object} mounts FUSE volumes there; "
-                        "it has no identity for the bucket. Set workloadMetadataConfig.mode: GKE_METADATA.",
-                    )
+            for site in sites_of(stack, pod).told(_showing_metadata):
+                yield About(
+                    site.pool.resource,
+                    f"{site.pool} shows pods the metadata of the node, and {pod.object} mounts FUSE volumes there; it "
+                    "has no identity for the bucket. Set workloadMetadataConfig.mode: GKE_METADATA.",
+                )
+
+
+def _showing_metadata(sites: Sites) -> tuple[Site, ...]:
+    return tuple(
+        site for site in sites if site.pool.config.text("workloadMetadataConfig", "mode") in {"GCE_METADATA", "EXPOSE"}
+    )
 
 
 def _not_installed(cluster: Cluster, driver: str) -> Iterator[str]:
@@ -172,12 +178,16 @@ def fuse_cache_allowed(stack: Stack) -> Iterator[About]:
                 )
 
 
+def _boot_disks(sites: Sites) -> frozenset[float]:
+    return frozenset(disk for site in sites if (disk := _boot_disk_bytes(site.pool)) is not None)
+
+
 def _too_much(stack: Stack, pod: PodTemplate, cache: float) -> str | None:
     """Return what a cache of this size does not fit."""
     written = pod.annotations.get(GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION)
     limit = _SIDECAR_EPHEMERAL if written is None else quantity(written) or float("inf")
     remedy = f'Set {GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION}: "0" on the template, on nodes with local SSD.'
-    disks = [disk for site in sites_of(stack, pod) if (disk := _boot_disk_bytes(site.pool)) is not None]
+    disks = sites_of(stack, pod).told(_boot_disks)
     if written is not None and limit < cache < float("inf"):
         return f"its sidecar may store {limit / 2**30:.0f} GiB; the pod is evicted when the cache grows. {remedy}"
     if disks and cache > limit:
@@ -232,14 +242,19 @@ def disk_follows_pod(stack: Stack) -> Iterator[About]:
                         'accelerators; the pod may never start. Set volumeBindingMode: "WaitForFirstConsumer".',
                     )
             zones = _zones_of_disk(volume)
-            reachable = {zone for site in sites_of(stack, pod) for zone in site.zones or ()}
-            settled = all(site.zones is not None for site in sites_of(stack, pod))
-            if zones and reachable and settled and not zones & reachable:
+            reachable = sites_of(stack, pod).told(_zones)
+            if zones and reachable and not zones & reachable:
                 yield About(
                     pod.object.resource,
                     f'{pod} mounts "{volume.name}" from a disk in {", ".join(sorted(zones))}, and its nodes are in '
                     f"{', '.join(sorted(reachable))}; the pod is Pending for ever. Put the disk into one of these.",
                 )
+
+
+def _zones(sites: Sites) -> frozenset[str]:
+    """Return the zones of all nodes; empty where some are not known."""
+    settled = all(site.zones is not None for site in sites)
+    return frozenset(zone for site in sites for zone in site.zones or ()) if settled else frozenset()
 
 
 def _zones_of_disk(volume: Volume) -> set[str]:

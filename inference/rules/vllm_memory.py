@@ -331,7 +331,7 @@ def _by_pool(stack: Stack, *judgements: _Judgement, but: tuple[str, ...] = ()) -
             continue
         if own_accelerator(server.pod) is not None:
             continue
-        accelerators = tuple(accelerators_of(stack, server.pod))
+        accelerators = accelerators_of(stack, server.pod)
         for judge in judgements:
             said = [next(judge(server, accelerator), None) for accelerator in accelerators]
             if said and said[0] is not None and None not in said:

@@ -14,7 +14,7 @@ from inference.facts import gke, vllm
 from inference.facts.versions import GkeVersion
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.engines import image_name
-from inference.rules.views.fleet import Site
+from inference.rules.views.fleet import Site, Sites
 from inference.rules.views.pods import Container
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import NEWEST, completed_elsewhere, sites_of, upstream, version_of
@@ -176,6 +176,11 @@ def _driver(accelerator: Props) -> str | None:
     return "DEFAULT" if accelerator.absent(*place) else accelerator.text(*place)
 
 
+def _with_default_driver(sites: Sites) -> tuple[Site, ...]:
+    """Return one pool of those with GKE's default driver for each answer to what that means."""
+    return tuple({_old_minor(site): site for site in reversed(sites) if _default_driver(site)}.values())
+
+
 @rule(
     "vllm-driver-runs-cuda",
     title="The driver of the node pool is new enough for the image's CUDA",
@@ -192,8 +197,8 @@ def driver_runs_cuda(stack: Stack) -> Iterator[About]:
         cuda = _cuda(server) if _on_gpus(server) else None
         if cuda is None:
             continue
-        for site in sites_of(stack, server.pod):
-            if _default_driver(site) and (cuda == vllm.RUNTIME.cuda or _old_minor(site)):
+        for site in sites_of(stack, server.pod).told(_with_default_driver):
+            if cuda == vllm.RUNTIME.cuda or _old_minor(site):
                 needs = vllm.RUNTIME.driver_min if cuda == vllm.RUNTIME.cuda else 570
                 image = "an image whose tag moves" if version_of(server) == NEWEST else "its image"
                 yield About(

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 from inference.rules.views.cloud import NodePool
 
-__all__ = ["RESERVING", "first_nodes", "first_nodes_of_zone", "plainly_on_demand", "reserving", "scarce"]
+__all__ = [
+    "RESERVATION_VALUE",
+    "RESERVING",
+    "first_nodes",
+    "first_nodes_of_zone",
+    "plainly_on_demand",
+    "reserving",
+    "scarce",
+]
 
 RESERVING = frozenset({"ANY_RESERVATION", "SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"})
 """Reservation affinities that look for reserved capacity."""
+
+RESERVATION_VALUE = re.compile(
+    r"(?:projects/(?P<project>[^/]+)/reservations/)?(?P<name>[a-z][-a-z0-9]*)"
+    r"(?P<block>/reservationBlocks/[^/]+(?:/reservationSubBlocks/[^/]+)?)?"
+)
+"""How a reservation affinity names a reservation, and perhaps a block or sub-block of it."""
 
 
 _SCARCE = frozenset({"a3-high", "a3-edge", "a3-mega", "a3-ultra", "a4", "a4x", "a4x-max"})

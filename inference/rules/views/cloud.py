@@ -327,7 +327,7 @@ class NodePool:
         """Whether GKE attaches the accelerator networks itself (accelerator network profile)."""
         return self.props.text("networkConfig", "acceleratorNetworkProfile") == "auto"
 
-    @property
+    @cached_property
     def name(self) -> str | None:
         """Name of the pool, where known."""
         return self.props.text("name") if not self.inline or self.props is not self.resource.props else "default-pool"

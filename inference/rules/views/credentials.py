@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from inference.facts.vllm import CREDENTIAL_ENV
-from inference.rules.views.values import UNKNOWN, Secret
 
-__all__ = ["literal_credential", "named_like_credential", "shape_of", "texts_in"]
+__all__ = ["SHORTEST", "literal_credential", "may_hold_shape", "named_like_credential", "shape_of", "texts_in"]
 
 _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a Hugging Face token", re.compile(r"\bhf_[A-Za-z0-9]{20,}")),
@@ -23,6 +23,24 @@ _SHAPES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("a Slack token", re.compile(r"\bxox[abprs]-[A-Za-z0-9-]{20,}")),
     ("a private key", re.compile(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----")),
 )
+_BEGINNINGS = (
+    "hf_",
+    "nvapi-",
+    "AKIA",
+    "AIza",
+    "ya29.",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "sk-",
+    "xox",
+    "PRIVATE KEY",
+)
+"""What one of these shapes contains, whatever else is in it."""
 _ANY = re.compile("|".join(f"(?:{pattern.pattern})" for _, pattern in _SHAPES))
 _NAME = re.compile(
     r"(?:^|_)(?:TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_?KEY|SECRET_?KEY|PRIVATE_?KEY|CREDENTIALS?)$"
@@ -43,7 +61,11 @@ _NONE = frozenset(
 _FORM = re.compile(r"[<\[(].*[>\])]")
 _DEPTH = 20
 
+SHORTEST = 20
+"""Characters that every credential with a shape of its own has at least."""
 
+
+@lru_cache(maxsize=4096)
 def named_like_credential(name: str) -> bool:
     """Whether a variable or key of this name holds a credential."""
     upper = _CAMEL.sub(lambda match: "_" + match.group(1), name).upper().replace("-", "_").replace(".", "_")
@@ -52,7 +74,7 @@ def named_like_credential(name: str) -> bool:
 
 def shape_of(text: str) -> str | None:
     """Return what kind of credential a text contains, told by its shape."""
-    if len(text) < 20 or not (match := _ANY.search(text)):
+    if len(text) < SHORTEST or not (match := _ANY.search(text)):
         return None
     if len(set(match.group())) < 9:
         return None
@@ -71,15 +93,36 @@ def literal_credential(name: str, value: str) -> bool:
     return text.lower() not in _NONE and not text.isdigit() and not _FORM.fullmatch(text)
 
 
-def texts_in(value: Any, path: str = "", depth: int = _DEPTH) -> Iterator[tuple[str, str]]:
-    """Yield path and text of every string in a value that is not marked as secret."""
-    if depth == 0 or value is UNKNOWN or isinstance(value, Secret):
-        return
+def may_hold_shape(value: Any) -> bool:
+    """Whether any text in a value may contain a credential that is told by its shape; much faster than to read all."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return True
+    return any(beginning in text for beginning in _BEGINNINGS)
+
+
+def texts_in(value: Any, path: str = "", *, shortest: int = 0, depth: int = _DEPTH) -> Iterator[tuple[str, str]]:
+    """Yield path and text of every string in a value that is not marked as secret; too short ones are left out."""
     if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, nested in value.items():
-            yield from texts_in(nested, f"{path}.{key}" if path else str(key), depth - 1)
-    elif isinstance(value, Sequence):
-        for position, nested in enumerate(value):
-            yield from texts_in(nested, f"{path}[{position}]", depth - 1)
+        if len(value) >= shortest:
+            yield path, value
+    elif depth:
+        for step, nested in _entries(value):
+            if type(nested) is str:
+                if len(nested) >= shortest:
+                    yield _joined(path, step), nested
+            elif isinstance(nested, dict | list | tuple):
+                yield from texts_in(nested, _joined(path, step), shortest=shortest, depth=depth - 1)
+
+
+def _entries(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
+
+
+def _joined(path: str, step: str | int) -> str:
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    return f"{path}.{step}" if path else step

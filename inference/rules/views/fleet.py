@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, TypeVar, cast
 
 from inference.facts import gke
 from inference.facts.machines import allocatable
@@ -17,7 +17,9 @@ from inference.rules.views.placement import Demand, Placement, built_in
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import UNKNOWN
 
-__all__ = ["OPEN", "Fleet", "Scope", "Site"]
+__all__ = ["OPEN", "Fleet", "Scope", "Site", "Sites"]
+
+T = TypeVar("T")
 
 OPEN: Final = frozenset({"?"})
 """Stands for the values of a label that the program does not tell."""
@@ -225,6 +227,26 @@ def _taint(fact: gke.Taint) -> Taint:
     return Taint(fact.key, fact.value, fact.effect)
 
 
+class Sites(tuple[Site, ...]):
+    """Pools on which pods may run. Many pods share them, so what is asked about all of them is worked out once."""
+
+    def told(self, what: Callable[..., T], *circumstances: Hashable) -> T:
+        """Return what a function of these pools, and of nothing but the circumstances, answers."""
+        answers: dict[Hashable, Any] = self.__dict__.setdefault("answers", {})
+        asked = (what, *circumstances)
+        if asked not in answers:
+            answers[asked] = what(self, *circumstances)
+        return cast("T", answers[asked])
+
+    def distinct(self, what: Callable[[Site], Hashable]) -> tuple[Site, ...]:
+        """Return one pool for each answer to a question about single pools."""
+        return self.told(_distinct, what)
+
+
+def _distinct(sites: Sites, what: Callable[[Site], Hashable]) -> tuple[Site, ...]:
+    return tuple({what(site): site for site in reversed(sites)}.values())[::-1]
+
+
 @dataclass(frozen=True, eq=False)
 class Scope:
     """The pools among which a pod finds its node."""
@@ -234,11 +256,8 @@ class Scope:
     _met: dict[Demand, frozenset[int]] = field(default_factory=dict, repr=False)
     _values: dict[str, dict[str, set[int]]] = field(default_factory=dict, repr=False)
     _kin: dict[str, frozenset[int]] = field(default_factory=dict, repr=False)
-    _sets: dict[tuple[int, ...], tuple[Site, ...]] = field(default_factory=dict, repr=False)
-    _distinct: dict[tuple[int, Callable[[Site], Hashable]], tuple[Site, ...]] = field(default_factory=dict, repr=False)
-    _found: dict[tuple[frozenset[int], tuple[tuple[Demand, ...], ...]], tuple[Site, ...]] = field(
-        default_factory=dict, repr=False
-    )
+    _sets: dict[tuple[int, ...], Sites] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[frozenset[int], tuple[tuple[Demand, ...], ...]], Sites] = field(default_factory=dict, repr=False)
 
     @cached_property
     def complete(self) -> bool:
@@ -295,10 +314,10 @@ class Scope:
         """Whether every node of the cluster carries GPUs; GKE then sets no GPU taint."""
         return not self.default_pool and all(site.accelerator == gke.GPU_RESOURCE for site in self.sites)
 
-    def candidates(self, placement: Placement) -> tuple[Site, ...]:
+    def candidates(self, placement: Placement) -> Sites:
         """Return the pools on which a pod may run by selectors and accelerators; taints and sizes left aside.
 
-        The same pools are always the same tuple.
+        The same pools are always the same object.
         """
         kin = self.kin(placement)
         asked = (kin, placement.alternatives)
@@ -310,15 +329,8 @@ class Scope:
                     remaining &= self.meeting(demand)
                 found |= remaining
             places = tuple(sorted(found))
-            self._found[asked] = self._sets.setdefault(places, tuple(self.sites[i] for i in places))
+            self._found[asked] = self._sets.setdefault(places, Sites(self.sites[i] for i in places))
         return self._found[asked]
-
-    def distinct(self, sites: tuple[Site, ...], what: Callable[[Site], Hashable]) -> tuple[Site, ...]:
-        """Return one pool for each answer to a question about pools that ``candidates`` returned."""
-        asked = (id(sites), what)
-        if asked not in self._distinct:
-            self._distinct[asked] = tuple({what(site): site for site in reversed(sites)}.values())[::-1]
-        return self._distinct[asked]
 
 
 class Fleet:

@@ -44,6 +44,8 @@ def pod_references(pod: PodTemplate) -> Iterator[PodReference]:
     """Yield the Secrets and ConfigMaps without which the pods do not start."""
     for container in pod.all_containers:
         for entry in container.props.sections("env"):
+            if entry.absent("valueFrom"):
+                continue
             how = f'the variable {entry.text("name") or "?"} of container "{container.name}"'
             for kind, field in (("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef")):
                 yield from _needed(pod, kind, entry.section("valueFrom", field), "name", how)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from inference.rules.views.credentials import texts_in
+from inference.rules.views.credentials import SHORTEST, may_hold_shape, texts_in
 from inference.rules.views.guards import guards_known
 from inference.rules.views.kubernetes import KubernetesObject, ObjectView
 from inference.rules.views.pods import Container
@@ -82,11 +82,13 @@ class AnyResource:
         return (cls(resource, str(objects[0]) if objects else f'{kind} "{resource.name}"'),)
 
     def texts(self) -> Iterator[tuple[str, str]]:
-        """Yield path and text of all that is written in plain text, variables of containers excepted."""
+        """Yield path and text of all that may show a credential's shape, variables of containers excepted."""
+        if not may_hold_shape(self.resource.props):
+            return
         for key in self.resource.props:
             if key.startswith("__") or key == "status" or self.resource.props.secret(key):
                 continue
-            for path, text in texts_in(self.resource.props.raw(key), key):
+            for path, text in texts_in(self.resource.props.raw(key), key, shortest=SHORTEST):
                 if ".env[" not in path:
                     yield path, text
 

@@ -168,6 +168,11 @@ class Options:
     def _last(self) -> Mapping[str, Given]:
         return {option.name: option for option in self.given}
 
+    @cached_property
+    def _objects(self) -> frozenset[str]:
+        """Names of the options that are given key by key."""
+        return frozenset(name.partition(".")[0] for name in self._last if "." in name)
+
     @property
     def flags(self) -> tuple[str, ...]:
         """Every option that the engine sees in order, with dashes, long names and without values."""
@@ -179,7 +184,7 @@ class Options:
     def has(self, name: str) -> bool:
         """Whether an option is given in any form: with a value, as a switch, negated, or key by key."""
         key = name.lstrip("-").replace("_", "-")
-        return key in self._last or any(option.startswith(f"{key}.") for option in self._last)
+        return key in self._last or key in self._objects
 
     def absent(self, name: str) -> bool:
         """Whether an option is certainly not given."""

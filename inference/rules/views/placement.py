@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from inference.facts.gke import (
@@ -67,22 +68,22 @@ class Placement:
         """Return the placement of every pod template of a resource."""
         return tuple(cls(pod, tuple(_alternatives(pod.spec))) for pod in resource.view(PodTemplate.of))
 
-    @property
+    @cached_property
     def gpus(self) -> int:
         """GPUs of the pod."""
         return int(min(self.pod.requested(GPU_RESOURCE), 1e6))
 
-    @property
+    @cached_property
     def tpus(self) -> int:
         """TPU chips of the pod."""
         return int(min(self.pod.requested(TPU_RESOURCE), 1e6))
 
-    @property
+    @cached_property
     def queued(self) -> bool:
         """Whether Kueue admits it, and adds selectors and tolerations of its flavor then."""
         return KUEUE_QUEUE_LABEL in self.pod.labels or KUEUE_QUEUE_LABEL in self.pod.object.labels
 
-    @property
+    @cached_property
     def settled(self) -> bool:
         """Whether all that it says about nodes is known, and about nodes of GKE."""
         spec = self.pod.spec
@@ -91,18 +92,25 @@ class Placement:
             return False
         return not any(part in key for key in self.keys for part in _ELSEWHERE)
 
-    @property
+    @cached_property
     def keys(self) -> frozenset[str]:
         """Label keys that it names."""
         return frozenset(demand.key for demands in self.alternatives for demand in demands)
 
-    @property
+    @cached_property
     def compute_class(self) -> bool:
         """Whether a ComputeClass chooses, and perhaps makes, its nodes."""
         return COMPUTE_CLASS_LABEL in self.keys
 
     def asks(self, key: str) -> str | None:
         """Return the one value that it requires of a label."""
+        return self._answers[key] if key in self._answers else self._answers.setdefault(key, self._asked(key))
+
+    @cached_property
+    def _answers(self) -> dict[str, str | None]:
+        return {}
+
+    def _asked(self, key: str) -> str | None:
         found = {
             next((next(iter(d.values)) for d in demands if d.key == key and len(d.values) == 1), None)
             for demands in self.alternatives

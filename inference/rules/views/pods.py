@@ -33,23 +33,32 @@ class Container:
         """Return all containers of all pod templates of a resource, init containers included."""
         return tuple(c for pod in resource.view(PodTemplate.of) for c in pod.all_containers)  # type: ignore[misc]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name, empty where none is known."""
         return self.props.text("name") or ""
 
-    @property
+    @cached_property
     def image(self) -> str | None:
         """Image reference."""
         return self.props.text("image")
 
-    @property
+    @cached_property
     def sidecar(self) -> bool:
         """Whether it is an init container that keeps running."""
         return self.init and self.props.text("restartPolicy") == "Always"
 
     def requested(self, resource: str) -> float | None:
         """Return the amount asked for of a resource: the request, else the limit, in base units."""
+        if resource not in self._requests:
+            self._requests[resource] = self._request(resource)
+        return self._requests[resource]
+
+    @cached_property
+    def _requests(self) -> dict[str, float | None]:
+        return {}
+
+    def _request(self, resource: str) -> float | None:
         for place in ("requests", "limits"):
             value = self.props.raw("resources", place, resource)
             if value is UNKNOWN:
@@ -134,13 +143,22 @@ class PodTemplate:
         """Init containers, sidecars among them."""
         return tuple(Container(self, props, init=True) for props in self.spec.sections("initContainers"))
 
-    @property
+    @cached_property
     def all_containers(self) -> tuple[Container, ...]:
         """Init containers, then containers."""
         return (*self.init_containers, *self.containers)
 
     def requested(self, resource: str) -> float:
         """Return what a pod asks for in all; 0 where it asks for none."""
+        if resource not in self._requests:
+            self._requests[resource] = self._request(resource)
+        return self._requests[resource]
+
+    @cached_property
+    def _requests(self) -> dict[str, float]:
+        return {}
+
+    def _request(self, resource: str) -> float:
         running = sum(c.requested(resource) or 0 for c in self.containers)
         sidecars = sum(c.requested(resource) or 0 for c in self.init_containers if c.sidecar)
         starting = max((c.requested(resource) or 0 for c in self.init_containers if not c.sidecar), default=0)

@@ -10,7 +10,7 @@ from inference.facts import gke
 from inference.facts.gpus import GPUS, Gpu
 from inference.facts.tpus import generation_of_accelerator
 from inference.rules.views.engines import image_name
-from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.fleet import Fleet, Site, Sites
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.servers import ModelServer
@@ -32,6 +32,7 @@ __all__ = [
 NEWEST = (9999, 0, 0)
 """Stands for the version of a tag that moves, such as ``latest``."""
 
+_NOWHERE = Sites()
 _COMPLETED = frozenset({"serving.kserve.io", "ray.io", "serving.knative.dev"})
 
 
@@ -108,36 +109,51 @@ def own_accelerator(pod: PodTemplate) -> Accelerator | None:
     return None
 
 
-def sites_of(stack: Stack, pod: PodTemplate) -> tuple[Site, ...]:
+def sites_of(stack: Stack, pod: PodTemplate) -> Sites:
     """Return the node pools on which a pod runs, as its selectors say; empty where that is not certain."""
     placement = next((p for p in pod.object.resource.view(Placement.of) if p.pod is pod), None)
     if placement is None or not placement.settled or placement.compute_class:
-        return ()
+        return _NOWHERE
     scope = stack.view(Fleet).around(placement)
     if scope is None or not (placement.gpus or placement.tpus):
-        return ()
-    wanted = placement.gpus or placement.tpus
-    sites = tuple(s for s in scope.candidates(placement) if s.units is None or s.units >= wanted)
-    pinned = scope.complete or any(_declares(site, placement) for site in sites)
-    return sites if pinned else ()
+        return _NOWHERE
+    sites = scope.candidates(placement).told(_of_size, placement.gpus or placement.tpus)
+    return sites if scope.complete or sites.told(_declared, *_names(placement)) else _NOWHERE
 
 
-def _declares(site: Site, placement: Placement) -> bool:
-    """Whether a pod names the pool, or a label that the pool declares."""
-    if site.pool.name is not None and placement.asks(gke.NODE_POOL_LABEL) == site.pool.name:
-        return True
-    return any(site.pool.labels.get(key) == placement.asks(key) for key in placement.keys if key in site.pool.labels)
+def _of_size(sites: Sites, accelerators: int) -> Sites:
+    return Sites(site for site in sites if site.units is None or site.units >= accelerators)
 
 
-def accelerators_of(stack: Stack, pod: PodTemplate) -> Iterator[Accelerator]:
-    """Yield the accelerators that a pod may get by its node pools; none where one of the pools is not known."""
+def _names(placement: Placement) -> Iterator[tuple[str, str | None]]:
+    """Yield the labels that a pod names, with the one value that it asks for."""
+    for key in sorted(placement.keys):
+        yield key, placement.asks(key)
+
+
+def _declared(sites: Sites, *names: tuple[str, str | None]) -> bool:
+    """Whether a pod names one of the pools, or a label that one of them declares."""
+    return any(
+        (key == gke.NODE_POOL_LABEL and site.pool.name is not None and value == site.pool.name)
+        or (key in site.pool.labels and site.pool.labels[key] == value)
+        for site in sites
+        for key, value in names
+    )
+
+
+def accelerators_of(stack: Stack, pod: PodTemplate) -> tuple[Accelerator, ...]:
+    """Return the accelerators that a pod may get by its node pools; none where one of the pools is not known."""
+    return sites_of(stack, pod).told(_accelerators)
+
+
+def _accelerators(sites: Sites) -> tuple[Accelerator, ...]:
     found: dict[str, Accelerator] = {}
-    for site in sites_of(stack, pod):
+    for site in sites:
         accelerator = _of_site(site)
         if accelerator is None:
-            return
+            return ()
         found.setdefault(accelerator.name, accelerator)
-    yield from found.values()
+    return tuple(found.values())
 
 
 def _of_site(site: Site) -> Accelerator | None:

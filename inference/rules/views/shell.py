@@ -54,7 +54,7 @@ class Script:
     def of(cls, container: Container) -> Script:
         """Return the script of a container; always the same one for the same container."""
         if (known := _SCRIPTS.get(container)) is None:
-            known = _SCRIPTS[container] = _script(container.props, _group_size(container))
+            known = _SCRIPTS[container] = _remembered(container.props, _group_size(container))
         return known
 
     def sources(self, path_fragment: str, before: Command | None = None) -> bool:
@@ -82,6 +82,22 @@ class Script:
 
 
 _SCRIPTS: WeakKeyDictionary[Container, Script] = WeakKeyDictionary()
+_READ: dict[str, Script] = {}
+"""Scripts by what they were read from: most containers are judged twice, alone and in the stack."""
+_REMEMBERED = 4096
+
+
+def _remembered(props: Props, group_size: int | None) -> Script:
+    read = [props.raw(place) for place in ("command", "args", "env")]
+    try:
+        key = f"{read!r} {props.absent('envFrom')} {group_size}"
+    except RecursionError:
+        return _script(props, group_size)
+    if (known := _READ.get(key)) is None:
+        if len(_READ) >= _REMEMBERED:
+            _READ.clear()
+        known = _READ[key] = _script(props, group_size)
+    return known
 
 
 def script_of_text(text: str, environment: Mapping[str, str] | None = None) -> Script:

@@ -16,7 +16,6 @@ from inference.rules.views.values import UNKNOWN
 __all__ = ["Stack"]
 
 S = TypeVar("S", bound=Subject)
-T = TypeVar("T")
 View = TypeVar("View")
 
 
@@ -27,7 +26,6 @@ class Stack:
         self.resources = tuple(resources)
         self._by_urn = {resource.urn: resource for resource in self.resources}
         self._reached: dict[str, frozenset[str]] = {}
-        self._indexes: dict[Any, Any] = {}
         self._views: dict[Any, Any] = {}
 
     @cached_property
@@ -69,16 +67,10 @@ class Stack:
         return found
 
     def view(self, make: Callable[[Stack], View]) -> View:
-        """Return one view of the whole stack, made once and shared by all rules."""
+        """Return what a class or function makes of the whole stack, made once and shared by all rules."""
         if make not in self._views:
             self._views[make] = make(self)
         return cast("View", self._views[make])
-
-    def index(self, make: Callable[[Stack], T]) -> T:
-        """Return what a function computes of the whole stack, computed once and shared by all rules."""
-        if make not in self._indexes:
-            self._indexes[make] = make(self)
-        return cast("T", self._indexes[make])
 
     def get(self, urn: str) -> Resource | None:
         """Return the resource of a URN."""
