@@ -4,7 +4,7 @@ STACK ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: preview test lint types tests engine goldens clean
+.PHONY: preview test lint types tests engine cluster goldens clean
 
 preview: $(VENV)/.runtime ## Rehearse a stack (STACK=dev, STACK=prod) or an example (EXAMPLE=nim-l4)
 	@$(BIN)/python -m rehearsal preview $(if $(EXAMPLE),--config-file examples/$(EXAMPLE).yaml,--stack $(STACK))
@@ -24,6 +24,9 @@ tests: $(VENV)/.development
 engine: $(VENV)/.development ## The tests on the real engine: needs pulumi on PATH, and about a minute for each stack
 	$(BIN)/python -m pytest -m engine
 
+cluster: $(VENV)/.development ## The tests on a real API server: needs KUBEBUILDER_ASSETS, and about a minute
+	$(BIN)/python -m pytest -m cluster
+
 goldens: $(VENV)/.development ## Rewrite generated files; review the difference before you commit it
 	$(BIN)/python -m pytest --update-goldens
 
@@ -42,4 +45,5 @@ $(VENV)/.runtime: requirements.txt | $(BIN)/python
 
 $(VENV)/.development: requirements.txt requirements-dev.txt | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'xpk~=1.16' # its machine table only
 	@touch $@ $(VENV)/.runtime

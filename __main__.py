@@ -1,5 +1,8 @@
 """LLM inference on GKE: the stack file says what runs, this composes how."""
 
+import signal
+import threading
+
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
@@ -21,10 +24,15 @@ from inference.blueprint import GpuPoolPlan, design
 from inference.settings import NAMESPACE, SECTIONS
 from inference.stackfile import load
 
+if threading.current_thread() is threading.main_thread():
+    # The engine interrupts the program when a step has failed. Ending at once leaves that step's error the last word;
+    # Python would bury it under the traceback of whatever was waiting.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 pulumi.require_pulumi_version(">=3.217.0")
 config = pulumi.Config(NAMESPACE)
 raw = {key: value for key in SECTIONS if (value := config.get_object(key)) is not None}
-plan = design(load(raw, f"stack {pulumi.get_stack()}"), pulumi.get_stack())
+encrypted = [key for key in raw if pulumi.runtime.is_config_secret(config.full_key(key))]
+plan = design(load(raw, f"stack {pulumi.get_stack()}", encrypted), pulumi.get_stack())
 project = plan.settings.cluster.project
 cloud = gcp.Provider("gcp", project=project, region=plan.region)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from inference.facts.fabrics import Fabric
 from inference.facts.gpus import GPUS, Gpu
@@ -20,6 +21,7 @@ from inference.settings.served import VllmServed
 from inference.settings.stack import StackSettings
 
 __all__ = [
+    "INSTALLED_FABRICS",
     "accelerator_of",
     "accelerators_per_node",
     "attachment_of",
@@ -34,6 +36,7 @@ __all__ = [
     "nim_models",
     "nodes_per_replica",
     "pods_accelerators",
+    "ranks_of",
     "region_of_cluster",
     "slice_of_pool",
     "split_of",
@@ -41,6 +44,10 @@ __all__ = [
     "vllm_models",
     "zone_of",
 ]
+
+
+INSTALLED_FABRICS = frozenset({"roce", "tcpxo"})
+"""Fabrics whose software the program puts on the nodes."""
 
 
 def region_of_cluster(cluster: ClusterSettings) -> str:
@@ -107,20 +114,22 @@ def attachment_of(pool: AcceleratorPool) -> str:
     if pool.network is not None:
         return pool.network
     fabric = fabric_of(pool)
-    if fabric is None or fabric.name == "tcpx":
+    if fabric is None or fabric.name not in INSTALLED_FABRICS:
         return "default"
     return "multi-network" if fabric.multi_network else "dranet"
 
 
 def device_of(pool: AcceleratorPool) -> Device | None:
-    """Return the memory of one accelerator of a pool."""
+    """Return the memory of one accelerator of a pool, as a rank of vLLM has it: of a TPU7x chip, one of two halves."""
     gpu = gpu_of(pool)
     if gpu is not None:
         return Device(gpu.name, gpu.memory_gib)
-    if isinstance(pool, TpuPoolSettings):
-        found = slice_of_pool(pool)
-        return Device(f"TPU {pool.generation}", found.generation.hbm_gib) if found else None
-    return None
+    found = slice_of_pool(pool) if isinstance(pool, TpuPoolSettings) else None
+    if found is None:
+        return None
+    shown = found.generation.devices_per_chip
+    name = f"TPU {found.generation.name}" if shown == 1 else f"device of a TPU {found.generation.name} chip"
+    return Device(name, found.generation.hbm_gib / shown)
 
 
 def vllm_models(settings: StackSettings) -> dict[str, VllmServed]:
@@ -150,6 +159,12 @@ def split_of(model: VllmModel) -> Split:
     """Return how one replica of a model is split."""
     sizes = model.parallelism
     return Split(sizes.tensor, sizes.pipeline, sizes.data)
+
+
+def ranks_of(split: Split, pool: AcceleratorPool) -> Split:
+    """Return a split as vLLM counts it: in devices, of which a TPU7x chip shows two."""
+    found = slice_of_pool(pool) if isinstance(pool, TpuPoolSettings) else None
+    return split if found is None else replace(split, tensor=split.tensor * found.generation.devices_per_chip)
 
 
 def stages_of(model: VllmServed) -> Iterator[tuple[str, VllmServed]]:
@@ -185,13 +200,15 @@ def fit_of(
     split: Split | None = None,
 ) -> Fit | None:
     """Return the memory sum of a model on a pool, or on another device or split; ``None`` where it is not known."""
-    device = device or device_of(pool)
+    split = split or split_of(model)
+    if device is None:
+        device, split = device_of(pool), ranks_of(split, pool)
     if device is None:
         return None
     return fit(
         known,
         device,
-        split or split_of(model),
+        split,
         context=model.context_length,
         utilization=model.memory_utilization,
         cache_bytes_per_element=1.0 if model.kv_cache_dtype == "fp8" else 2.0,

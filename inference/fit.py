@@ -3,16 +3,31 @@
 All sizes are GiB of one device. vLLM takes ``utilization`` of the device, puts weights, activations and its own
 runtime into it and gives the rest to the KV cache; a server whose cache cannot hold one sequence of the longest
 context refuses to start. Kernels captured as CUDA graphs and the libraries of the driver live in what is left.
+
+What tensor parallelism does not divide is counted on every rank: latent caches and their projections, routers, and KV
+heads where there are more ranks than heads. Of the stages of a pipeline the fullest counts: the first has the
+embedding, the last the output matrix, those between have the layers that do not divide evenly.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from inference.facts.activations import runtime_gib
 from inference.facts.models import Model
 
-__all__ = ["GIB", "OUTSIDE_RESERVE_GIB", "Device", "Fit", "Split", "fit"]
+__all__ = [
+    "GIB",
+    "OUTSIDE_RESERVE_GIB",
+    "Device",
+    "Fit",
+    "Sequence",
+    "Split",
+    "fit",
+    "longest_context",
+    "with_utilization",
+]
 
 GIB = 2**30
 
@@ -23,14 +38,11 @@ A T4 (14.58 GiB) at 0.90 leaves 1.46 GiB and failed 28 MiB short while capturing
 worked. https://github.com/maci0/gke-inference-from-scratch and llm-d pattern 1 on T4.
 """
 
-_RUNTIME_ONE_GPU_GIB = 0.27
-_RUNTIME_PIPELINE_ONLY_GIB = 0.07
-_RUNTIME_TENSOR_GIB = 2.10
-"""Memory outside of PyTorch by kind of split, measured by llm-d-planner 0.3.3 (``estimate_vllm_non_torch_memory``)."""
+_UNBOUNDED = 2**40
+"""Longest context, tokens, of a model whose cache does not grow."""
 
-_ACTIVATION_DENSE_GIB = 2.0
-_ACTIVATION_EXPERTS_GIB = 2.5
-"""llm-d-planner 0.3.3 for architectures without a measured profile."""
+_STEP = 256
+"""Contexts are recommended in multiples of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,34 @@ class Split:
         return f"{sizes} × data {self.data}" if self.data > 1 else sizes
 
 
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """What one sequence takes of the cache of one device, bytes."""
+
+    per_token: float
+    """Of layers that keep the whole context."""
+    window_per_token: float = 0.0
+    """Of layers that keep a window."""
+    window: int = 0
+    """Tokens of the window."""
+    state: float = 0.0
+    """Of layers with a state of fixed size."""
+
+    def bytes(self, context: int) -> float:
+        """Return the cache of a sequence of so many tokens."""
+        return self.state + self.per_token * context + self.window_per_token * min(context, self.window)
+
+    def tokens(self, size: float) -> int:
+        """Return the longest sequence, tokens, that so many bytes hold."""
+        rest = size - self.state
+        if rest <= 0:
+            return 0
+        if rest <= self.bytes(self.window) - self.state:
+            return int(rest / (self.per_token + self.window_per_token))
+        beyond = rest - self.window_per_token * self.window
+        return int(beyond / self.per_token) if self.per_token else _UNBOUNDED
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """The memory of the fullest device of a replica, GiB."""
@@ -70,8 +110,13 @@ class Fit:
     weights: float
     activation: float
     runtime: float
-    sequence: float | None
-    """KV cache of one sequence of the longest context; ``None`` where the model's cache is not known."""
+    keeps: Sequence | None
+    """What a sequence takes; ``None`` where the model's cache is not known."""
+
+    @property
+    def sequence(self) -> float | None:
+        """KV cache of one sequence of the longest context; ``None`` where the model's cache is not known."""
+        return None if self.keeps is None else self.keeps.bytes(self.context) / GIB
 
     @property
     def budget(self) -> float:
@@ -84,14 +129,21 @@ class Fit:
         return self.budget - self.weights - self.activation - self.runtime
 
     @property
+    def headroom(self) -> float | None:
+        """What the cache has beyond one sequence of the longest context; negative where the server cannot start."""
+        if self.cache <= 0:
+            return self.cache
+        return None if self.sequence is None else self.cache - self.sequence
+
+    @property
     def outside(self) -> float:
         """What remains beside vLLM's share."""
         return self.device.memory_gib - self.budget
 
     @property
     def sequences(self) -> float | None:
-        """How many sequences of the longest context the cache holds."""
-        return None if self.sequence is None else max(self.cache, 0.0) / self.sequence
+        """How many sequences of the longest context the cache of one data-parallel rank holds."""
+        return None if self.sequence is None else max(self.cache, 0.0) / max(self.sequence, 1 / GIB)
 
     @property
     def holds_one_sequence(self) -> bool:
@@ -107,49 +159,92 @@ def fit(
     context: int,
     utilization: float,
     cache_bytes_per_element: float = 2.0,
+    whole_windows: bool = False,
 ) -> Fit | None:
     """Return the memory sum, or ``None`` where it is not known how many bytes of weights each device holds.
 
     Args:
+        model: what is known of the model.
+        device: one accelerator.
+        split: how a replica lies on accelerators.
         context: longest sequence, tokens.
         utilization: vLLM's share of the device memory, 0 to 1.
         cache_bytes_per_element: 2 for a 16-bit KV cache, 1 for FP8.
+        whole_windows: whether window layers keep the whole context too, as they do without the hybrid cache manager.
     """
-    if model.weight_bytes is None:
+    if model.loaded_bytes is None:
         return None
-    stage = math.ceil(model.layers / split.pipeline) / model.layers
-    weights = model.weight_bytes * stage / split.tensor
-    if split.data > 1 and model.moe is not None:
-        if model.expert_share is None:
-            return None
-        weights *= 1 - model.expert_share * (1 - 1 / split.data)
-    runtime = _RUNTIME_TENSOR_GIB if split.tensor * split.data > 1 else _RUNTIME_PIPELINE_ONLY_GIB
-    if split.devices == 1:
-        runtime = _RUNTIME_ONE_GPU_GIB
-    activation = model.activation_gib
-    if activation is None:
-        activation = _ACTIVATION_EXPERTS_GIB if model.experts else _ACTIVATION_DENSE_GIB
-    return Fit(
-        device=device,
-        split=split,
-        context=context,
-        utilization=utilization,
-        weights=weights / GIB,
-        activation=activation,
-        runtime=runtime,
-        sequence=_sequence_gib(model, split, context, cache_bytes_per_element / 2.0, stage),
-    )
+    if split.data > 1 and model.moe is not None and model.expert_share is None:
+        return None
+    keeps = _keeps(model, split.tensor, cache_bytes_per_element, whole=whole_windows or model.chunked)
+    found = [
+        Fit(
+            device=device,
+            split=split,
+            context=context,
+            utilization=utilization,
+            weights=weights / GIB,
+            activation=model.activation_gib,
+            runtime=runtime_gib(split.tensor, split.pipeline, split.data),
+            keeps=keeps and _scaled(keeps, part),
+        )
+        for part, weights in _stages(model, split)
+    ]
+    return min(found, key=lambda stage: stage.cache - (stage.sequence or 0.0))
 
 
-def _sequence_gib(model: Model, split: Split, context: int, scale: float, stage: float) -> float | None:
-    if model.kv_bytes_per_token is None:
+def _stages(model: Model, split: Split) -> Iterator[tuple[float, float]]:
+    """Yield the kinds of pipeline stages: which part of the layers each has, and bytes of weights on a device.
+
+    vLLM gives the layers that are left over to stages from the last but one backwards.
+    """
+    size = model.loaded_bytes or 0
+    if split.pipeline == 1:
+        yield 1.0, _on_device(model, split, size, 1.0)
+        return
+    each, over = divmod(model.layers, split.pipeline)
+    matrix = model.matrix_bytes
+    body = size - matrix * (1 if model.tied else 2)
+    first = each + (1 if over >= split.pipeline - 1 else 0)
+    middle = each + (1 if over else 0)
+    yield first / model.layers, _on_device(model, split, body * first / model.layers + matrix, first / model.layers)
+    if split.pipeline > 2 or over:
+        part = middle / model.layers
+        yield part, _on_device(model, split, body * part, part)
+    part = each / model.layers
+    yield part, _on_device(model, split, body * part + matrix, part)
+
+
+def _on_device(model: Model, split: Split, size: float, part: float) -> float:
+    """Return the bytes on each device of a stage that has a part of the layers."""
+    experts = 0.0
+    if model.expert_share is not None:
+        experts = (model.loaded_bytes or 0) * model.expert_share * part
+    rest = max(size - experts, 0.0)
+    copies = part * _copied(model, split.tensor)
+    ranks = split.tensor * split.data
+    return experts / ranks + rest / split.tensor + copies
+
+
+def _copied(model: Model, tensor: int) -> float:
+    """Return what each rank holds beyond its even part of the weights, bytes."""
+    plain = model.quantization is None or (model.moe is not None and model.moe.only_quantized)
+    width = 2 if plain else 1
+    whole = model.replicated_parameters * (1 - 1 / tensor)
+    heads = model.kv_projection_parameters * max(1 / model.kv_heads - 1 / tensor, 0.0)
+    return width * (whole + heads)
+
+
+def _keeps(model: Model, tensor: int, element: float, *, whole: bool) -> Sequence | None:
+    if model.kv_bytes_per_token is None or model.linear_state_bytes_per_sequence is None:
         return None
-    cache = float(model.kv_bytes_per_token * context)
-    if model.window_bytes_per_sequence:
-        window = model.window or context
-        cache += model.window_bytes_per_sequence * min(context / window, 1.0)
-    state = model.linear_state_bytes_per_sequence or 0
-    return (cache * scale * _share(model, split.tensor) + state / split.tensor) * stage / GIB
+    share = _share(model, tensor) * element / 2.0
+    window = 0.0
+    if model.window_layers and model.window:
+        window = (model.window_bytes_per_sequence or 0) / model.window * share
+    state = model.linear_state_bytes_per_sequence / tensor
+    full = model.kv_bytes_per_token * share
+    return Sequence(full + window, state=state) if whole else Sequence(full, window, model.window or 0, state)
 
 
 def _share(model: Model, tensor: int) -> float:
@@ -159,12 +254,15 @@ def _share(model: Model, tensor: int) -> float:
     return max(1.0 / tensor, 1.0 / model.kv_heads) if model.kv_heads else 1.0 / tensor
 
 
+def _scaled(keeps: Sequence, part: float) -> Sequence:
+    return Sequence(keeps.per_token * part, keeps.window_per_token * part, keeps.window, keeps.state * part)
+
+
 def longest_context(found: Fit) -> int:
     """Return the longest context, tokens, that would leave room for one sequence; 0 where none would."""
-    if found.sequence is None or found.cache <= 0:
+    if found.keeps is None or found.cache <= 0:
         return 0
-    per_token = found.sequence / found.context
-    return int(found.cache / per_token) // 256 * 256
+    return found.keeps.tokens(found.cache * GIB) // _STEP * _STEP
 
 
 def with_utilization(found: Fit, utilization: float) -> Fit:

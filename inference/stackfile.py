@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from inference import described
 from inference.checks import check
 from inference.problems import Problem, ProblemsError
 from inference.settings import NAMESPACE, SECTIONS, StackSettings
@@ -24,16 +26,22 @@ _IMPLIED = {"engine": DEFAULT_ENGINE}
 """Tags that may be left out, with what they then are."""
 
 
-def load(raw: Mapping[str, object], source: str) -> StackSettings:
+def load(
+    raw: Mapping[str, object], source: str, encrypted: Collection[str] = (), *, folder: Path | None = None
+) -> StackSettings:
     """Return the settings of a stack.
 
     Args:
         raw: the configuration sections by key, without the namespace.
         source: what to call the place where they were read, for messages.
+        encrypted: keys that hold encrypted values.
+        folder: where paths in it start; left out, the working directory, which for a program is the project's folder.
 
     Raises:
         ProblemsError: with every problem of form and of substance that can be told at once.
     """
+    if encrypted:
+        raise ProblemsError(source, [_encrypted(key) for key in sorted(encrypted)])
     try:
         settings = StackSettings.model_validate(dict(raw))
     except ValidationError as error:
@@ -41,9 +49,16 @@ def load(raw: Mapping[str, object], source: str) -> StackSettings:
         problems = [_problem(raw, detail) for detail in details]
         problems += _problems_of_the_rest(raw, details)
         raise ProblemsError(source, problems) from None
-    if problems := list(check(settings)):
+    problems = list(described.read(settings, folder or Path()))
+    if problems := [*problems, *check(settings)]:
         raise ProblemsError(source, problems)
     return settings
+
+
+def _encrypted(key: str) -> Problem:
+    why = "settings become names, labels and arguments, which the state and the cluster keep in plain text"
+    remedy = "Write it in plain text; put a credential into Secret Manager and its ID here, as apiKey does."
+    return Problem(key, "holds an encrypted value", why, remedy)
 
 
 def _problems_of_the_rest(raw: Mapping[str, object], details: Sequence[ErrorDetails]) -> Iterator[Problem]:

@@ -35,6 +35,8 @@ class Status(IntEnum):
     """The program, its settings or the command line are wrong."""
     VIOLATED = 2
     """A mandatory policy is violated."""
+    RISKY = 3
+    """The reviewed change endangers something."""
 
 
 Stack = Annotated[str | None, typer.Option("--stack", "-s", help="Name of the stack: reads Pulumi.<stack>.yaml.")]
@@ -89,8 +91,8 @@ def check(stack: Stack = None, config_file: ConfigFile = None) -> None:
     from inference.stackfile import load
 
     with _reported():
-        _, file = _stack(stack, config_file)
-        load(file.sections, file.source)
+        project, file = _stack(stack, config_file)
+        load(file.sections, file.source, file.encrypted, folder=project.root)
         typer.echo(f"{file.source}: no problem found")
 
 
@@ -114,6 +116,79 @@ def judge(
         text, violated = judgment.judge(files, output=output, policy_config=policy_config)
         typer.echo(text)
     raise typer.Exit(Status.VIOLATED if violated else Status.CLEAN)
+
+
+@app.command()
+def review(
+    *,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Revision to compare with; origin/main where nothing is named.")
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", help="Earlier plan, preview digest or exported state to compare with instead."),
+    ] = None,
+    preview: Annotated[
+        Path | None,
+        typer.Option("--preview", help="Report on what `pulumi preview --json --show-sames` wrote; runs nothing."),
+    ] = None,
+    stack: Annotated[
+        list[str] | None, typer.Option("--stack", "-s", help="Stack to review; all that change where none is named.")
+    ] = None,
+    config_file: Annotated[
+        list[Path] | None, typer.Option("--config-file", help="Stack file to review, for example one of examples/.")
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="markdown, json or html.")] = "markdown",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File for the report.")] = None,
+) -> None:
+    """Say what a change would do, cost and risk: for the reviewer of a pull request."""
+    from rehearsal.review import reviewing
+
+    with _reported():
+        if output not in reviewing.FORMATS:
+            choices = ", ".join(reviewing.FORMATS)
+            problem = Problem("--format", f'"{output}"', "there is no such form", f"Use one of {choices}.")
+            raise ProblemsError("command line", [problem])
+        report, status = reviewing.review(
+            projects.find(Path.cwd()),
+            against=against,
+            baseline=baseline,
+            preview=preview,
+            stacks=stack or [],
+            config_files=config_file or [],
+        )
+        reviewing.write(reviewing.FORMATS[output](report), out)
+    raise typer.Exit(status)
+
+
+@app.command()
+def preflight(
+    *,
+    stack: Stack = None,
+    config_file: ConfigFile = None,
+    preview: Annotated[
+        Path | None, typer.Option("--preview", help="Plan or `pulumi preview --json --show-sames` to compare instead.")
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", help="State of what stands already: what it uses of quotas is the stack's own."),
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+) -> None:
+    """Compare what the stack needs with the live project: quotas, reservations, machines, APIs, permissions."""
+    from rehearsal.preflight import running, writing
+
+    with _reported():
+        if output not in writing.FORMATS:
+            choices = ", ".join(writing.FORMATS)
+            problem = Problem("--format", f'"{output}"', "there is no such form", f"Use one of {choices}.")
+            raise ProblemsError("command line", [problem])
+        if preview is not None:
+            found = running.run_plan(preview, baseline=baseline)
+        else:
+            found = running.run(*_stack(stack, config_file), baseline=baseline)
+        typer.echo(writing.write(found, output))
+    raise typer.Exit(running.status(found))
 
 
 @app.command()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from inference.facts.wire import UNKNOWNS
 from rehearsal.plan import Plan, ResourceState
 from rehearsal.replacement import replaces
 from rehearsal.urns import is_default_provider, reference
-from rehearsal.values import BLINDED, UNKNOWNS, Secret, holds_secret
+from rehearsal.values import BLINDED, Secret, holds_secret
 
-__all__ = ["Change", "Diff", "Op", "PropertyChange", "compare", "differences", "leaves"]
+__all__ = ["Change", "Diff", "Op", "PropertyChange", "alike", "compare", "differences", "joined", "leaves"]
 
 Op = Literal["create", "update", "replace", "delete", "same"]
 
@@ -35,6 +36,8 @@ class PropertyChange:
     kind: Literal["add", "update", "delete"]
     replaces: bool = False
     """Whether this change alone forces a new resource."""
+    follows: str = ""
+    """URN of the replaced resource that the value comes from, where nothing else changes it."""
 
     @property
     def top(self) -> str:
@@ -83,7 +86,39 @@ def compare(baseline: Plan, plan: Plan) -> Diff:
     before = {renamed.get(urn, urn) if urn not in plan.by_urn else urn: state for urn, state in before.items()}
     changes = [_change(before.get(state.urn), state, plan) for state in after]
     changes += [Change("delete", urn, state, None) for urn, state in reversed(before.items()) if urn not in plan.by_urn]
-    return Diff(tuple(changes))
+    return Diff(tuple(_cascaded(changes, plan)))
+
+
+def _cascaded(changes: Iterable[Change], plan: Plan) -> Iterator[Change]:
+    """Yield the changes with what replacements take along, in the order of registration.
+
+    A replacement has another identity, so a value that comes from it counts as changed; where that value forces a new
+    resource, the engine replaces the dependent too. A replaced provider takes along all that it manages.
+    """
+    replaced: set[str] = set()
+    for change in changes:
+        found = change
+        if change.old and change.new and change.new.custom and change.op in ("same", "update"):
+            followed = tuple(_followed(change.old, change.new, replaced, plan))
+            if followed:
+                found = replace(change, op="replace", properties=(*change.properties, *followed))
+        if found.op == "replace":
+            replaced.add(found.urn)
+        yield found
+
+
+def _followed(old: ResourceState, new: ResourceState, replaced: set[str], plan: Plan) -> Iterator[PropertyChange]:
+    provider = reference(new.provider)
+    if provider in replaced:
+        yield PropertyChange("provider", provider, provider, "update", replaces=True, follows=provider)
+    for key, urns in new.property_dependencies.items():
+        source = next((urn for urn in urns if urn in replaced), None)
+        if source is None or key in new.options.ignore_changes or new.type.startswith("pulumi:providers:"):
+            continue
+        before, after = old.inputs.get(key), new.inputs.get(key)
+        change = PropertyChange(key, before, after, "update", replaces=True, follows=source)
+        if isinstance(after, str) and _forces(new, change, plan):
+            yield change
 
 
 def _managed(plan: Plan) -> list[ResourceState]:
@@ -120,7 +155,7 @@ def leaves(path: str, value: object) -> Iterator[str]:
     """Yield the paths of the single values in a value; its own where it is one, or is empty."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from leaves(_join(path, key), inner)
+            yield from leaves(joined(path, key), inner)
     elif isinstance(value, Sequence) and not isinstance(value, str) and value:
         for place, inner in enumerate(value):
             yield from leaves(f"{path}[{place}]", inner)
@@ -134,7 +169,7 @@ def _properties(old: ResourceState, new: ResourceState) -> Iterator[PropertyChan
         before, after = _without_name(before), _without_name(after)
     if new.type.startswith("pulumi:providers:"):
         before, after = ({k: v for k, v in side.items() if k != "version"} for side in (before, after))
-    yield from differences(before, after, _alike)
+    yield from differences(before, after, alike)
     left, right = reference(old.provider), reference(new.provider)
     if left and right and left != right and not (is_default_provider(left) and is_default_provider(right)):
         yield PropertyChange("provider", left, right, "update", replaces=True)
@@ -179,7 +214,7 @@ def differences(
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             if not key.startswith("__"):
-                yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), alike, _join(path, key))
+                yield from differences(old.get(key, _ABSENT), new.get(key, _ABSENT), alike, joined(path, key))
     elif _listed(old) and _listed(new):
         assert isinstance(old, Sequence)  # noqa: S101 - for the type checker
         assert isinstance(new, Sequence)  # noqa: S101
@@ -201,15 +236,16 @@ def _listed(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
-def _join(path: str, key: str) -> str:
+def joined(path: str, key: str) -> str:
+    """Return the path of a key in the map at a path."""
     plain = key.replace("_", "").replace("-", "").isalnum()
     if not plain:
         return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
     return f"{path}.{key}" if path else key
 
 
-def _alike(old: object, new: object) -> bool:
-    """Whether two values are the same, or cannot be told apart."""
+def alike(old: object, new: object) -> bool:
+    """Whether two values are the same, or cannot be told apart; never true of containers."""
     if any(isinstance(side, str) and side in UNKNOWNS for side in (old, new)):
         return True
     if _hidden(old) or _hidden(new):

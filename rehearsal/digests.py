@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from inference.facts.wire import KEY, SIGNATURES
 from inference.problems import Problem, ProblemsError
 from rehearsal.diffs import Change, Diff
 from rehearsal.plan import Diagnostic, Options, Plan, ResourceState, Step, Timeouts
 from rehearsal.urns import parse
-from rehearsal.values import SECRET_SIGNATURE, SIGNATURE, Secret, masked
+from rehearsal.values import Secret, masked
 
-__all__ = ["dumps", "load", "loads"]
+__all__ = ["dumps", "load", "loads", "raw_steps", "state"]
 
 _LARGEST = 256 * 1024 * 1024
 """Bytes of JSON that are read; a plan of ten thousand resources takes a tenth of it."""
@@ -168,6 +169,17 @@ def loads(text: str, source: str) -> Plan:
         raise _refused(source, "not a plan", why, _MAKE) from None
 
 
+def raw_steps(path: Path) -> list[Mapping[str, Any]]:
+    """Return the steps of a digest that ``load`` has accepted, as they are written; none of a state."""
+    raw = json.loads(path.read_text(encoding="utf-8-sig"))
+    return list(raw.get("steps") or [])
+
+
+def state(raw: Mapping[str, Any]) -> ResourceState:
+    """Return a resource's state from its JSON."""
+    return _read(raw)
+
+
 _MAKE = (
     "Make one with `python -m rehearsal preview --json`, `pulumi preview --json --show-sames` or `pulumi stack export`."
 )
@@ -269,7 +281,7 @@ def _properties(raw: Any) -> Mapping[str, object]:
 def _opened(value: Any) -> object:
     """Return a value of a state with its secrets marked."""
     if isinstance(value, dict):
-        if value.get(SIGNATURE) == SECRET_SIGNATURE:
+        if value.get(KEY) == SIGNATURES["secret"]:
             if "plaintext" in value:
                 return Secret(json.loads(value["plaintext"]))
             return Secret(value.get("ciphertext", ""), sealed=True)

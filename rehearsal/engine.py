@@ -9,7 +9,9 @@ import io
 import logging
 import os
 import runpy
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -197,6 +199,7 @@ def _surroundings(root: Path, folder: Path) -> Iterator[None]:
     """Give a program its working directory, import path and environment, and take all of it back."""
     path, here, arguments = list(sys.path), Path.cwd(), list(sys.argv)
     environment = {key: value for key, value in os.environ.items() if key.startswith(_AMBIENT)}
+    interrupt = signal.getsignal(signal.SIGINT)
     foreign = folder.resolve() != _PACKAGE.parent
     shadowed = _shadowed(folder.resolve()) if foreign else {}
     for name in shadowed:
@@ -211,6 +214,8 @@ def _surroundings(root: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        if interrupt is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, interrupt)
         os.chdir(here)
         sys.path[:] = path
         sys.argv = arguments

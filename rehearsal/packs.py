@@ -21,7 +21,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 from inference.problems import Problem, ProblemsError
 from rehearsal import yamlfiles
 from rehearsal.plan import Plan
-from rehearsal.verdict import Verdict, judge
+from rehearsal.verdict import Verdict, configuration, judge
 
 __all__ = ["judge_with"]
 
@@ -45,6 +45,7 @@ def judge_with(folder: Path, plan: Plan, project: str, stack: str) -> Verdict:
     command = _command(folder)
     with _running(command, folder, _environment(plan, project, stack)) as (analyzer, failed):
         try:
+            _tell(analyzer, plan)
             _configure(analyzer)
             return judge(plan, analyzer, folder.resolve().name)
         except grpc.RpcError as error:
@@ -143,6 +144,15 @@ def _end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _tell(analyzer: Any, plan: Plan) -> None:
+    """Tell the pack the stack's configuration; packs of an older SDK have it from the environment only."""
+    try:
+        analyzer.ConfigureStack(configuration(plan))
+    except grpc.RpcError as error:
+        if getattr(error, "code", lambda: None)() is not grpc.StatusCode.UNIMPLEMENTED:
+            raise
 
 
 def _configure(analyzer: Any) -> None:

@@ -18,7 +18,7 @@ from rehearsal.stackfiles import StackFile
 from rehearsal.texts import plain, plural
 from rehearsal.verdict import Verdict
 
-__all__ = ["preview", "rehearse", "render"]
+__all__ = ["judge", "preview", "rehearse", "render"]
 
 _CLEAN, _VIOLATED = 0, 2
 _PIPE_WIDTH = 1000
@@ -81,11 +81,16 @@ def _show(plan: Plan, diff: diffs.Diff | None, judged: Verdict | None, *, as_jso
         tree.print_summary(console, plan, diff)
 
 
+def judge(project: Project, stack: str, plan: Plan) -> Verdict:
+    """Ask the project's own pack, where it has one."""
+    if not (project.root / "policies" / "servicer.py").is_file():
+        return Verdict()
+    return verdict.judge(plan, verdict.own_pack(project.root, stack))
+
+
 def _judge(project: Project, file: StackFile, plan: Plan, packs: Sequence[Path]) -> Verdict:
     if not packs:
-        if not (project.root / "policies" / "servicer.py").is_file():
-            return Verdict()
-        return verdict.judge(plan, verdict.own_pack(project.root, file.stack))
+        return judge(project, file.stack, plan)
     from rehearsal.packs import judge_with
 
     judged = Verdict()

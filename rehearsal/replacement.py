@@ -58,6 +58,7 @@ _FORCING: Mapping[str, str] = {
     " project",
     "gcp:storage/bucketIAMMember:BucketIAMMember": "bucket condition member role",
     "kubernetes:helm.sh/v3:Release": "name namespace",
+    "pulumi:providers:kubernetes": "clusterIdentifier",
 }
 
 _KINDS: Mapping[str, str] = {

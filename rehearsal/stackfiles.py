@@ -40,6 +40,12 @@ class StackFile:
     notes: tuple[str, ...] = ()
     """What the rehearsal cannot know about the stack."""
 
+    @property
+    def encrypted(self) -> tuple[str, ...]:
+        """The sections that hold a secret, by key as in ``sections``."""
+        prefix = f"{NAMESPACE}:"
+        return tuple(sorted(key.removeprefix(prefix) for key in self.secret_keys if key.startswith(prefix)))
+
 
 def stack_of(path: Path) -> str:
     """Return the stack's name from the name of its file: ``Pulumi.dev.yaml`` and ``dev.yaml`` are both ``dev``."""

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 from google.protobuf import empty_pb2
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime.proto import analyzer_pb2
+from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from rehearsal import wire
 from rehearsal.plan import Plan, ResourceState
 from rehearsal.urns import reference
 
-__all__ = ["Analyzer", "Finding", "Verdict", "judge", "own_pack", "stack_resource"]
+__all__ = ["Analyzer", "Finding", "Verdict", "configuration", "judge", "own_pack", "stack_resource"]
 
 
 class Analyzer(Protocol):
@@ -94,6 +94,8 @@ def own_pack(root: Path, stack: str) -> Analyzer:
 
 def judge(plan: Plan, analyzer: Analyzer, name: str = "") -> Verdict:
     """Ask a pack about every resource, and about the stack as a whole."""
+    if isinstance(analyzer, analyzer_pb2_grpc.AnalyzerServicer):
+        analyzer.ConfigureStack(configuration(plan), None)  # type: ignore[arg-type] # there is no connection
     info = _information(analyzer)
     policies = {policy.name: policy for policy in info.policies} if info else {}
     found = [
@@ -105,6 +107,11 @@ def judge(plan: Plan, analyzer: Analyzer, name: str = "") -> Verdict:
     found += [_finding(entry, plan, "", policies) for entry in analyzer.AnalyzeStack(request, None).diagnostics]
     pack = name or (info.name if info else "") or "policies"
     return Verdict(tuple(dict.fromkeys(found)), (pack,), len(policies))
+
+
+def configuration(plan: Plan) -> Any:
+    """Return what the engine tells a pack of the stack, its configuration above all; secrets are blinded."""
+    return analyzer_pb2.AnalyzerStackConfigureRequest(dry_run=True, config=dict(plan.config))
 
 
 def _information(analyzer: Analyzer) -> Any:

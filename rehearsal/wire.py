@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from google.protobuf.struct_pb2 import NULL_VALUE, ListValue, Struct, Value
 
-from rehearsal.values import OUTPUT_SIGNATURE, SECRET_SIGNATURE, SIGNATURE, Secret
+from inference.facts.wire import KEY, SIGNATURES
+from rehearsal.values import Secret
 
 __all__ = ["decode", "encode", "encode_into", "without_internals"]
 
@@ -22,8 +23,8 @@ def _decode(value: Value) -> object:
             return value.string_value
         case "struct_value":
             fields = value.struct_value.fields
-            if SIGNATURE in fields:
-                return _special(fields[SIGNATURE].string_value, value.struct_value)
+            if KEY in fields:
+                return _special(fields[KEY].string_value, value.struct_value)
             return {key: _decode(inner) for key, inner in fields.items()}
         case "list_value":
             return [_decode(inner) for inner in value.list_value.values]
@@ -38,9 +39,9 @@ def _decode(value: Value) -> object:
 
 def _special(signature: str, struct: Struct) -> object:
     fields = struct.fields
-    if signature == SECRET_SIGNATURE:
+    if signature == SIGNATURES["secret"]:
         return Secret(_decode(fields["value"]))
-    if signature == OUTPUT_SIGNATURE:
+    if signature == SIGNATURES["output"]:
         inner = _decode(fields["value"]) if "value" in fields else None
         return Secret(inner) if "secret" in fields and fields["secret"].bool_value else inner
     return {key: _decode(inner) for key, inner in fields.items()}
@@ -72,7 +73,7 @@ def _encode(target: Value, value: object) -> None:
         case Secret():
             target.struct_value.Clear()
             fields = target.struct_value.fields
-            fields[SIGNATURE].string_value = SECRET_SIGNATURE
+            fields[KEY].string_value = SIGNATURES["secret"]
             _encode(fields["value"], value.value)
         case Mapping():
             target.struct_value.CopyFrom(encode(value))

@@ -11,9 +11,10 @@ from inference import derivation
 from inference.blueprint.names import MODEL_LABEL, SERVER_PORT
 from inference.blueprint.pods import PodShare, pod_share
 from inference.blueprint.pools import GpuPoolPlan, TpuPoolPlan
+from inference.described import annotation_of, known_of
 from inference.facts import gke
 from inference.facts.endpoint_picker import ROLE_LABEL, SIDECAR_ENGINE_PORT
-from inference.facts.models import Model, find
+from inference.facts.models import Model
 from inference.facts.versions import COMPONENTS
 from inference.fit import Fit, Split
 from inference.naming import bounded
@@ -84,7 +85,7 @@ class ModelPlan:
     @property
     def resource(self) -> str:
         """Extended resource of the accelerators."""
-        return gke.GPU_RESOURCE if isinstance(self.pool, GpuPoolPlan) else gke.TPU_RESOURCE
+        return self.pool.resource
 
     @property
     def rdma(self) -> bool:
@@ -106,6 +107,11 @@ class ModelPlan:
             "app.kubernetes.io/part-of": "gke-inference",
             **self.selector,
         }
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Annotations of what runs the pods: what the stack file says of the model itself."""
+        return annotation_of(self.settings)
 
     @property
     def selector(self) -> dict[str, str]:
@@ -162,7 +168,7 @@ def _plan(
 ) -> ModelPlan:
     gateway = settings.gateway
     pool = settings.pools[model.pool]
-    known = find(model.model)
+    known = known_of(model)
     group_size = derivation.nodes_per_replica(model, pool)
     per_pod = derivation.pods_accelerators(model, pool)
     if per_pod is None:

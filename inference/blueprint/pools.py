@@ -12,7 +12,7 @@ from inference.facts.gpus import Gpu
 from inference.facts.machines import Machine
 from inference.facts.tpus import Slice
 from inference.settings import StackSettings
-from inference.settings.pools import Capacity, GpuPoolSettings, TpuPoolSettings
+from inference.settings.pools import Capacity, GpuPoolSettings, QueuedProvisioning, TpuPoolSettings
 
 __all__ = ["GpuPoolPlan", "PoolPlan", "TpuPoolPlan", "plan_pool"]
 
@@ -42,6 +42,11 @@ class PoolPlan:
         return (self.capacity, *self.fallback)
 
     @property
+    def queue(self) -> str | None:
+        """Name of the queue in which workloads wait for nodes of their own."""
+        return self.name if isinstance(self.capacity, QueuedProvisioning) else None
+
+    @property
     def spot(self) -> bool:
         """Whether a node may be taken back with little notice."""
         return any(capacity.type == "spot" for capacity in self.capacities)
@@ -62,6 +67,11 @@ class GpuPoolPlan(PoolPlan):
     fabric: Fabric | None
     attachment: str
     """``multi-network``, ``dranet`` or ``default``."""
+
+    @property
+    def resource(self) -> str:
+        """Extended resource of the accelerators."""
+        return gke.GPU_RESOURCE
 
     @property
     def gib(self) -> bool:
@@ -95,6 +105,11 @@ class TpuPoolPlan(PoolPlan):
 
     settings: TpuPoolSettings
     slice: Slice
+
+    @property
+    def resource(self) -> str:
+        """Extended resource of the accelerators."""
+        return gke.TPU_RESOURCE
 
 
 def plan_pool(settings: StackSettings, name: str) -> GpuPoolPlan | TpuPoolPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inference.checks import cluster, disk, gateway, kserve, models, nim, pools
+from inference.checks import cluster, costs, disk, gateway, kserve, models, nim, pools, queues
 from inference.problems import Problem
 from inference.settings import StackSettings
 
@@ -21,8 +21,10 @@ def check(settings: StackSettings, missing: frozenset[str] = frozenset()) -> Ite
     """
     yield from cluster.check(settings)
     yield from pools.check(settings, missing)
+    yield from queues.check(settings)
     yield from models.check(settings, missing)
     yield from kserve.check(settings)
     yield from nim.check(settings, missing)
     yield from disk.check(settings)
     yield from gateway.check(settings, missing)
+    yield from costs.check(settings, missing)

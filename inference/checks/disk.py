@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from inference.derivation import machine_of, stages_of, vllm_models
-from inference.facts.models import find
+from inference.described import known_of
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.models import HubWeights
@@ -26,7 +26,7 @@ def check(settings: StackSettings) -> Iterator[Problem]:
     """Yield models whose download would fill the boot disk."""
     for name, model in vllm_models(settings).items():
         for stage, server in stages_of(model):
-            pool, known = settings.pools.get(server.pool), find(server.model)
+            pool, known = settings.pools.get(server.pool), known_of(server)
             if pool is None or known is None or not known.weight_bytes or not isinstance(server.weights, HubWeights):
                 continue
             size = known.weight_bytes / 1e9

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from inference.derivation import vllm_models
+from inference.described import known_of
 from inference.facts.endpoint_picker import RENDER_REQUESTS
 from inference.facts.machines import allocatable, machine
-from inference.facts.models import find
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.gateway import PickerSettings
@@ -77,7 +77,7 @@ def _node(settings: StackSettings, picker: PickerSettings) -> Iterator[Problem]:
 
 def _events(model: VllmModel, where: str) -> Iterator[Problem]:
     """Yield why a picker could not follow the caches of a model."""
-    known = find(model.model)
+    known = known_of(model)
     if isinstance(model.weights, BucketWeights) and known is not None and known.gated:
         yield Problem(
             "gateway.picker.prefixCache",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from inference.checks import disaggregation
 from inference.checks.memory import check as check_memory
 from inference.derivation import (
+    INSTALLED_FABRICS,
     accelerators_per_node,
     attachment_of,
     fabric_of,
@@ -17,12 +18,15 @@ from inference.derivation import (
     nim_models,
     nodes_per_replica,
     pods_accelerators,
+    ranks_of,
     split_of,
     stages_of,
     vllm_models,
 )
-from inference.facts.models import Model, find
-from inference.facts.vllm import is_flag
+from inference.described import known_of
+from inference.facts.models import Model
+from inference.facts.vllm import MIN_COMPUTE_CAPABILITY, is_flag
+from inference.fit import Split
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.models import HubWeights, VllmModel
@@ -67,7 +71,7 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
     """Yield what is wrong with the models."""
     for name, model in vllm_models(settings).items():
         where = f"models.{name}"
-        known = find(model.model)
+        known = known_of(model)
         yield from check_image(model.image, where)
         yield from _arguments(model, where)
         if known is not None:
@@ -84,6 +88,8 @@ def _stage(
     if known is not None:
         yield from _architecture(model, known, where)
     pool = settings.pools.get(model.pool)
+    if known is not None:
+        yield from _heads(model, known, pool, where)
     if pool is None:
         if f"pools.{model.pool}" not in missing and "pools" not in missing:
             yield no_pool(settings, model.pool, where)
@@ -102,7 +108,7 @@ def no_pool(settings: StackSettings, pool: str, where: str) -> Problem:
 
 def _placement(model: VllmModel, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
     per_node = accelerators_per_node(pool)
-    split = split_of(model)
+    split, fabric = split_of(model), fabric_of(pool)
     per_pod = pods_accelerators(model, pool)
     if per_node is None or per_pod is None:
         return
@@ -130,6 +136,13 @@ def _placement(model: VllmModel, pool: AcceleratorPool, where: str) -> Iterator[
             f"{per_pod * nodes}; what is missing hangs at start, what is left over idles",
             f"Make the product {per_pod * nodes}, or change gpus.",
         )
+    elif isinstance(pool, TpuPoolSettings) and per_pod < per_node:
+        yield Problem(
+            f"{where}.parallelism.tensor",
+            str(split.tensor),
+            f"a pod takes all {per_node} chips of its host, and would leave {per_node - per_pod} of them idle",
+            f"Set tensor: {per_node}, or take a pool of machines with {per_pod} chip{'s' if per_pod > 1 else ''}.",
+        )
     if split.data > 1 and (split.pipeline > 1 or per_pod % split.tensor):
         yield Problem(
             f"{where}.parallelism",
@@ -146,7 +159,15 @@ def _placement(model: VllmModel, pool: AcceleratorPool, where: str) -> Iterator[
             "network at every layer",
             f"Set tensor: {per_node} and pipeline: {-(-split.devices // per_node)}.",
         )
-    elif nodes > 1 and fabric_of(pool) is not None and attachment_of(pool) == "default":
+    elif nodes > 1 and fabric is not None and fabric.name == "tcpx":
+        yield Problem(
+            f"{where}.parallelism",
+            f"{split} over {nodes} nodes",
+            f"the nodes of pool {model.pool} reach each other by GPUDirect-TCPX, whose software this "
+            "program does not install",
+            f"Keep each replica on one node (at most {per_node} {what}), or take a3-megagpu-8g.",
+        )
+    elif nodes > 1 and fabric is not None and fabric.name in INSTALLED_FABRICS and attachment_of(pool) == "default":
         yield Problem(
             f"pools.{model.pool}.network",
             '"default"',
@@ -184,6 +205,14 @@ def _numbers(model: VllmModel, known: Model | None, pool: AcceleratorPool, where
     gpu = gpu_of(pool)
     if gpu is None:
         return
+    if model.image is None and gpu.compute_capability < MIN_COMPUTE_CAPABILITY:
+        has, wanted = (".".join(map(str, each)) for each in (gpu.compute_capability, MIN_COMPUTE_CAPABILITY))
+        yield Problem(
+            f"{where}.pool",
+            f'"{model.pool}" of {gpu.name} (compute capability {has})',
+            f"the image of vLLM 0.32 has kernels for {wanted} and newer, as CUDA 13 has no older ones",
+            "Choose a pool of T4 or newer GPUs, or set image to a build for this one.",
+        )
     if not gpu.bf16:
         trained = known.dtype if known else None
         if model.dtype == "bfloat16" or (model.dtype == "auto" and trained == "bfloat16"):
@@ -204,16 +233,22 @@ def _numbers(model: VllmModel, known: Model | None, pool: AcceleratorPool, where
         )
 
 
-def _architecture(model: VllmModel, known: Model, where: str) -> Iterator[Problem]:
-    split = split_of(model)
-    if known.heads and known.heads % split.tensor:
-        choices = [n for n in (1, 2, 4, 8, 16, 32) if known.heads % n == 0]
+def _heads(model: VllmModel, known: Model, pool: AcceleratorPool | None, where: str) -> Iterator[Problem]:
+    tensor = model.parallelism.tensor
+    per_chip = ranks_of(Split(), pool).tensor if pool is not None else 1
+    if known.heads and known.heads % (tensor * per_chip):
+        choices = [n for n in (1, 2, 4, 8, 16, 32) if known.heads % (n * per_chip) == 0]
+        ranks = f"{tensor} ranks" if per_chip == 1 else f"the {tensor * per_chip} devices of {tensor} chips"
         yield Problem(
             f"{where}.parallelism.tensor",
-            str(split.tensor),
-            f"{model.model} has {known.heads} attention heads, which {split.tensor} ranks cannot share evenly",
-            f"Use one of {', '.join(map(str, choices))}.",
+            str(tensor),
+            f"{model.model} has {known.heads} attention heads, which {ranks} cannot share evenly",
+            f"Use one of {', '.join(map(str, choices))}." if choices else "Choose another TPU generation, or a GPU.",
         )
+
+
+def _architecture(model: VllmModel, known: Model, where: str) -> Iterator[Problem]:
+    split = split_of(model)
     if split.pipeline > known.layers:
         yield Problem(
             f"{where}.parallelism.pipeline",

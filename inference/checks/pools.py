@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from inference.checks import capacity
 from inference.derivation import (
+    INSTALLED_FABRICS,
     attachment_of,
     fabric_of,
     machine_of,
@@ -17,26 +19,21 @@ from inference.derivation import (
 )
 from inference.facts.gke import MAX_NODE_POOL_NAME, NVLINK_DOMAIN_FAMILIES, NVLINK_DOMAIN_NODES
 from inference.facts.machines import ATTACHABLE, MACHINES, Machine
-from inference.facts.tpus import Slice, slice_of
+from inference.facts.tpus import GENERATIONS, Slice, slice_of
 from inference.facts.zones import offered, region_of, zones_with
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.cluster import ClusterSettings
-from inference.settings.pools import (
-    AcceleratorPool,
-    Capacity,
-    FlexStart,
-    GpuPoolSettings,
-    NodeRange,
-    OnDemand,
-    QueuedProvisioning,
-    TpuPoolSettings,
-)
+from inference.settings.models import MOST_TENSOR_PARALLEL
+from inference.settings.pools import AcceleratorPool, GpuPoolSettings, NodeRange, TpuPoolSettings
 
 __all__ = ["check"]
 
-_INSTALLED = frozenset({"roce", "tcpxo"})
-"""Fabrics whose software the program puts on the nodes."""
+_UNSUPPORTED = {
+    "a4x-max": "its bare-metal nodes want huge pages, no shielded nodes, GKE's unified CNI and a daemon for the RDMA "
+    "NICs, none of which this program sets up",
+}
+"""Machine families that are known and not served, and why (source GKECUSTOMMAX)."""
 
 _NAME_SUFFIX = len("-0123456")
 """The engine adds this to a logical name."""
@@ -113,9 +110,13 @@ def _gpu(cluster: ClusterSettings, pool: GpuPoolSettings, where: str) -> Iterato
             f"Did you mean {' or '.join(near)}?" if near else "Write one of the accelerator-optimized types.",
         )
         return
+    if found.family in _UNSUPPORTED:
+        instead = "Use a4x-highgpu-4g, which has the same NVLink domain of 18 nodes, or a4-highgpu-8g."
+        yield Problem(f"{where}.machineType", f'"{found.name}"', _UNSUPPORTED[found.family], instead)
+        return
     yield from _offered(cluster, pool, found, where)
     yield from _chosen_accelerator(pool, found, where) if found.attachable else _own_accelerator(pool, found, where)
-    yield from _capacity(pool, found, where)
+    yield from capacity.check_gpu(pool, found, where)
     yield from _nvlink_domain(pool, found, where)
     yield from _network(pool, where)
     yield from _acceptance(pool, found, where)
@@ -197,43 +198,6 @@ def _chosen_accelerator(pool: GpuPoolSettings, found: Machine, where: str) -> It
         )
 
 
-def _capacity(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
-    yield from _sold(pool.capacity, found, f"{where}.capacity.type")
-    yield from _scales_from_zero(pool.capacity, pool.nodes, f"{where}.nodes")
-    taken = [pool.capacity.type]
-    for index, capacity in enumerate(pool.fallback):
-        place = f"{where}.fallback[{index}].type"
-        yield from _sold(capacity, found, place)
-        if capacity.type == "queued-provisioning" or pool.capacity.type == "queued-provisioning":
-            yield Problem(
-                place,
-                f'"{capacity.type}" beside "{pool.capacity.type}"',
-                "nodes of queued provisioning come for a queued workload only, never as one of several choices",
-                "Use flex-start instead.",
-            )
-        elif capacity.type in taken:
-            yield Problem(
-                place,
-                f'"{capacity.type}" a second time',
-                "what has no capacity is not tried again by another name",
-                "Name every type once.",
-            )
-        taken.append(capacity.type)
-
-
-def _sold(capacity: Capacity, found: Machine, where: str) -> Iterator[Problem]:
-    shown = f'"{capacity.type}"'
-    if found.reservation_only and capacity.type not in {"reservation", "calendar"}:
-        yield Problem(where, shown, f"{found.name} is sold by reservation only", "Set type: reservation and its name.")
-    elif isinstance(capacity, OnDemand) and not found.on_demand:
-        yield Problem(
-            where,
-            shown,
-            f"{found.name} cannot be had on demand; the pool would end in an error state",
-            "Use reservation, calendar, flex-start or spot.",
-        )
-
-
 def _nvlink_domain(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
     if found.family in NVLINK_DOMAIN_FAMILIES and pool.nodes.max > NVLINK_DOMAIN_NODES:
         yield Problem(
@@ -241,17 +205,6 @@ def _nvlink_domain(pool: GpuPoolSettings, found: Machine, where: str) -> Iterato
             str(pool.nodes.max),
             f"NVLink joins {NVLINK_DOMAIN_NODES} {found.name} at most, and a pool is one such domain",
             f"Set max to at most {NVLINK_DOMAIN_NODES} and add a pool for each further domain.",
-        )
-
-
-def _scales_from_zero(capacity: object, nodes: NodeRange, where: str) -> Iterator[Problem]:
-    if isinstance(capacity, FlexStart | QueuedProvisioning) and nodes.min != 0:
-        yield Problem(
-            f"{where}.min",
-            str(nodes.min),
-            f"nodes bought by {capacity.type} come when there are some and leave after at most seven days, "
-            "so GKE refuses a lower limit",
-            "Set min: 0.",
         )
 
 
@@ -266,12 +219,12 @@ def _network(pool: GpuPoolSettings, where: str) -> Iterator[Problem]:
             f"{pool.machine_type} has no accelerator network to attach",
             "Leave network out.",
         )
-    elif fabric.name not in _INSTALLED:
+    elif fabric.name not in INSTALLED_FABRICS:
         yield Problem(
             f"{where}.network",
             f'"{pool.network}"',
             f"the software for the {fabric.name} fabric of {pool.machine_type} is not installed by this program",
-            "Set network: default and keep each replica on one node, or take another machine.",
+            "Set network: default and keep each replica on one node, or take a3-megagpu-8g, whose software is.",
         )
     elif pool.network == "multi-network" and not fabric.multi_network:
         yield Problem(
@@ -361,6 +314,14 @@ def _whole_slice(settings: StackSettings, name: str, found: Slice, where: str) -
 def _tpu(settings: StackSettings, name: str, pool: TpuPoolSettings) -> Iterator[Problem]:
     cluster, where = settings.cluster, f"pools.{name}"
     yield from _range(pool.slices, f"{where}.slices")
+    if pool.generation not in GENERATIONS:
+        yield Problem(
+            f"{where}.generation",
+            f'"{pool.generation}"',
+            "no such TPU generation is known; machines, topologies and labels are derived from it",
+            f"Write one of {', '.join(GENERATIONS)}.",
+        )
+        return
     try:
         found = slice_of(pool.generation, pool.topology, pool.machine_type)
     except ValueError as error:
@@ -384,6 +345,13 @@ def _tpu(settings: StackSettings, name: str, pool: TpuPoolSettings) -> Iterator[
             "GKE would accept the pool and never get a node",
             f"It is offered in: {', '.join(sorted(generation.zones or generation.regions or ()))}.",
         )
-    if found.multi_host:
+    if found.chips > MOST_TENSOR_PARALLEL:
+        yield Problem(
+            f"{where}.topology",
+            f'"{pool.topology}" has {found.chips} chips',
+            f"a replica takes the whole slice, and no model is cut into more than {MOST_TENSOR_PARALLEL} parts",
+            f"Take a topology of at most {MOST_TENSOR_PARALLEL} chips, and a pool of it for each replica.",
+        )
+    elif found.multi_host:
         yield from _whole_slice(settings, name, found, where)
-    yield from _scales_from_zero(pool.capacity, pool.slices, f"{where}.slices")
+    yield from capacity.check_tpu(pool, generation, where)

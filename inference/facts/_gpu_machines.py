@@ -1,11 +1,13 @@
-"""The GPU machine types as rows, family by family: what is common to a family stands once."""
+"""The GPUs and the machine types that carry them as rows, family by family: what is common to a family stands once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["FAMILIES", "Family"]
+from inference.facts._gpu import Gpu, as_marketed
+
+__all__ = ["FAMILIES", "GPU_ROWS", "Family"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class Family:
     zones_seen: frozenset[str] = frozenset()
     regions: frozenset[str] | None = None
     not_on_demand: frozenset[str] = frozenset()
+    not_reservable: frozenset[str] = frozenset()
+    """Sold as flex-start and spot only."""
     reservation_only: bool = False
 
 
@@ -134,6 +138,7 @@ FAMILIES: tuple[Family, ...] = (
         nics=1,
         boot_disk_types=_A3_DISKS,
         not_on_demand=_names("a3-highgpu-1g a3-highgpu-2g a3-highgpu-4g"),
+        not_reservable=_names("a3-highgpu-1g a3-highgpu-2g a3-highgpu-4g"),
         source="GPUDOC; LSSDDOC; SKYPR5351",
     ),
     Family(
@@ -238,3 +243,133 @@ FAMILIES: tuple[Family, ...] = (
     ),
 )
 """Every GPU family. A3 High stands twice, because only its 8-GPU machine has a fabric and on-demand capacity."""
+
+GPU_ROWS = (
+    Gpu(
+        accelerator="nvidia-tesla-t4",
+        name="NVIDIA T4",
+        memory_gb=16,
+        memory_gib=14.58,
+        compute_capability=(7, 5),
+        nvlink_gbps=None,
+        source="GPUDOC; T4OOM; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-l4",
+        name="NVIDIA L4",
+        memory_gb=24,
+        memory_gib=22.03,
+        compute_capability=(8, 9),
+        nvlink_gbps=None,
+        source="GPUDOC; TORCHOOM:22.03 GiB on g2-standard-96; MODAL2797; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-rtx-pro-6000",
+        name="NVIDIA RTX PRO 6000 Blackwell Server Edition",
+        memory_gb=96,
+        memory_gib=94.97,
+        compute_capability=(12, 0),
+        nvlink_gbps=None,
+        source="GPUDOC; DS4431; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-tesla-a100",
+        name="NVIDIA A100 40GB",
+        memory_gb=40,
+        memory_gib=39.39,
+        compute_capability=(8, 0),
+        nvlink_gbps=600,
+        source="GPUDOC; BOTTLEROCKET3873; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-a100-80gb",
+        name="NVIDIA A100 80GB",
+        memory_gb=80,
+        memory_gib=79.25,
+        compute_capability=(8, 0),
+        nvlink_gbps=600,
+        source="GPUDOC; OOTD235; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-h100-80gb",
+        name="NVIDIA H100 80GB",
+        memory_gb=80,
+        memory_gib=79.11,
+        compute_capability=(9, 0),
+        nvlink_gbps=900,
+        source="GPUDOC; VLLM27508; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-h100-mega-80gb",
+        name="NVIDIA H100 Mega 80GB",
+        memory_gb=80,
+        memory_gib=79.11,
+        compute_capability=(9, 0),
+        nvlink_gbps=900,
+        source="GPUDOC; VLLM27508:the same GPU behind other NICs; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-h200-141gb",
+        name="NVIDIA H200 141GB",
+        memory_gb=141,
+        memory_gib=139.80,
+        compute_capability=(9, 0),
+        nvlink_gbps=900,
+        source="GPUDOC; TORCHOOM:139.80 GiB, six repositories; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-b200",
+        name="NVIDIA B200",
+        memory_gb=180,
+        memory_gib=178.35,
+        compute_capability=(10, 0),
+        nvlink_gbps=1800,
+        source="GPUDOC; TORCHAO4002; TORCHOOM:178.35 GiB; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-gb200",
+        name="NVIDIA GB200",
+        memory_gb=186,
+        memory_gib=184.31,
+        compute_capability=(10, 0),
+        nvlink_gbps=1800,
+        source="GPUDOC; TORCHOOM:184.31 GiB, five repositories; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-gb300",
+        name="NVIDIA GB300",
+        memory_gb=279,
+        memory_gib=276.50,
+        compute_capability=(10, 3),
+        nvlink_gbps=1800,
+        source="GPUDOC; TORCHOOM:276.50 GiB, two repositories; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-tesla-v100",
+        name="NVIDIA V100",
+        memory_gb=16,
+        memory_gib=as_marketed(16),
+        compute_capability=(7, 0),
+        nvlink_gbps=None,
+        source="GPUDOC:marketed GB read as 10^9 bytes, no measurement read; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-tesla-p100",
+        name="NVIDIA P100",
+        memory_gb=16,
+        memory_gib=as_marketed(16),
+        compute_capability=(6, 0),
+        nvlink_gbps=None,
+        source="GPUDOC:marketed GB read as 10^9 bytes, no measurement read; CUDAGPUS",
+    ),
+    Gpu(
+        accelerator="nvidia-tesla-p4",
+        name="NVIDIA P4",
+        memory_gb=8,
+        memory_gib=as_marketed(8),
+        compute_capability=(6, 1),
+        nvlink_gbps=None,
+        source="GPUDOC:marketed GB read as 10^9 bytes, no measurement read; CUDAGPUS",
+    ),
+)
+"""Every GPU, those included that N1 machines are given."""

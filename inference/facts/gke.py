@@ -176,6 +176,13 @@ LOCAL_SSD_GIB = 375
 
 # ------------------------------------------------------------------ node pools and cluster
 
+DEFAULT_BOOT_DISK_TYPE = "pd-balanced"
+DEFAULT_BOOT_DISK_GB = 100
+DEFAULT_PODS_PER_NODE = 110
+DEFAULT_MAX_SURGE = 1
+"""What a pool gets that names no ``diskType``, ``diskSizeGb``, ``maxPodsPerNode`` or ``upgradeSettings`` (sources
+NODECONFIG, ALIASIPS, SURGEDOC)."""
+
 GPU_DRIVER_VERSIONS = ("DEFAULT", "LATEST", "INSTALLATION_DISABLED")
 """Values of ``gpuDriverVersion``; LATEST on Container-Optimized OS only (sources TFDOC, GKECUSTOM)."""
 
@@ -328,7 +335,19 @@ LWS_RESTART_POLICIES = ("RecreateGroupOnPodRestart", "RecreateGroupAfterStart", 
 LWS_STARTUP_POLICIES = ("LeaderCreated", "LeaderReady")
 """Enums of the LeaderWorkerSet; ``Default`` is deprecated and means ``None`` (source LWS)."""
 
+KUEUE_API = "kueue.x-k8s.io/v1beta2"
+KUEUE_CONFIG_API = "config.kueue.x-k8s.io/v1beta2"
+KUEUE_PROVISIONING_CONTROLLER = "kueue.x-k8s.io/provisioning-request"
+"""The stored version of Kueue's kinds, the version of its configuration, and the admission check that asks the
+cluster autoscaler for nodes (source KUEUE:apis)."""
+
 KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 KUEUE_MAX_RUN_ANNOTATION = "provreq.kueue.x-k8s.io/maxRunDurationSeconds"
+MAX_RUN_PARAMETER = "maxRunDurationSeconds"
 QUEUED_PROVISIONING_CLASS = "queued-provisioning.gke.io"
-"""Queueing for flex-start capacity (sources CT, KUEUE, GKEPROV)."""
+"""Queueing for flex-start capacity: the label of a workload, its run time as an annotation or as a parameter of the
+ProvisioningRequest, and GKE's class of such requests (sources CT, KUEUE, GKEPROV)."""
+
+PROVISIONED_LABEL = "autoscaling.gke.io/provisioning-request"
+PROVISIONED_DETAIL = "ResizeRequestName"
+"""Node label of what one request brought, and the detail of the request that carries its value (source XPK680)."""

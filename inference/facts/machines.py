@@ -74,6 +74,8 @@ class Machine:
     """Can be had without a reservation, spot, flex-start or calendar."""
     reservation_only: bool
     """Can be had with a reservation only."""
+    reservable: bool = True
+    """Can be had with a reservation at all."""
     source: str
 
     @property
@@ -108,6 +110,7 @@ def _of_family(family: Family) -> dict[str, Machine]:
             zones_seen=family.zones_seen,
             on_demand=name not in family.not_on_demand,
             reservation_only=family.reservation_only,
+            reservable=name not in family.not_reservable,
             source=family.source,
         )
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from inference.facts._data import LazyTable, read, tables
+from inference.facts.activations import activation_gib
 
 __all__ = ["MODELS", "Mla", "Model", "Moe", "find"]
 
@@ -46,6 +47,12 @@ class Moe:
     layers: int | None = None
     """Layers with experts, where not all after the first dense ones have them."""
     first_dense_layers: int | None = None
+    expert_hidden: int | None = None
+    """Width of what an expert reads and writes, where it is not the model's own."""
+    matrices: int = 3
+    """Matrices of an expert; 2 without a gate."""
+    only_quantized: bool = False
+    """Quantization changes the routed experts alone; all else stays at 16 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,10 @@ class Model:
     """Linear-attention or Mamba layers, with a state of constant size."""
     linear_state_bytes_per_sequence: int | None
     """Of all linear layers; 0 without any."""
+    chunked: bool
+    """Window layers attend in chunks: vLLM keeps the whole context in them (source VLLM:vllm/config/vllm.py)."""
+    tied: bool
+    """The output matrix is the embedding."""
     kv_elements_per_token: int | None
     """Elements that one full layer keeps for a token."""
     window_elements_per_token: int | None
@@ -96,14 +107,16 @@ class Model:
     """Elements touched for one token, embeddings included where it was computed, rounded where a card says it."""
     weight_bytes: int | None
     """Size of the safetensors files."""
+    unloaded_parameters: int
+    """Elements in the files that a server does not load: multi-token prediction, a second copy of a tied matrix."""
     weights_approximate: bool
-    """The size is that of a sibling, or of files that hold more than is loaded."""
+    """The size is that of a sibling, of files that hold more than is loaded, or computed from the shapes."""
+    weights_disputed: bool
+    """Sources disagree on the number format, so that the size may be half of this."""
     gated: bool | None
     """The Hub asks for a token of an account that accepted the license."""
     license: str
     multimodal: bool
-    activation_gib: float
-    """Peak of activations on one GPU at vLLM's defaults, as llm-d-planner 0.3.3 estimates it (source PLANNER)."""
     unverified: tuple[str, ...]
     """What in this record no source backs."""
     aliases: tuple[str, ...]
@@ -115,16 +128,66 @@ class Model:
         return None if self.moe is None else self.moe.experts
 
     @property
-    def expert_share(self) -> float | None:
-        """Part of the weights that are routed experts, which expert parallelism divides; three matrices each.
+    def activation_gib(self) -> float:
+        """Peak of activations on one GPU at vLLM's defaults."""
+        return activation_gib(self.architecture, experts=self.moe is not None)
 
-        None for a dense model, and where the experts are not of the plain form: the sum then exceeds the whole.
+    @property
+    def loaded_bytes(self) -> int | None:
+        """Weights that a server loads."""
+        if self.weight_bytes is None or not self.unloaded_parameters:
+            return self.weight_bytes
+        return round(self.weight_bytes * (1 - self.unloaded_parameters / self.parameters))
+
+    @property
+    def matrix_bytes(self) -> int:
+        """Size of the embedding, and of an output matrix of its own; quantization leaves both at 16 bits."""
+        return self.vocab * self.hidden * _CACHE_BYTES
+
+    @property
+    def expert_parameters(self) -> int | None:
+        """Elements of all routed experts; None for a dense model.
+
+        Also None where the experts are not of the plain form: the sum then exceeds the whole.
         """
         if self.moe is None:
             return None
         layers = self.moe.layers or self.layers - (self.moe.first_dense_layers or 0)
-        share = layers * self.moe.experts * 3 * self.hidden * self.moe.intermediate / self.parameters
-        return share if share < 1 else None
+        width = self.moe.expert_hidden or self.hidden
+        found = layers * self.moe.experts * self.moe.matrices * width * self.moe.intermediate
+        return found if found < self.parameters else None
+
+    @property
+    def expert_share(self) -> float | None:
+        """Part of the weights that are routed experts, which expert parallelism divides; None as the sum above."""
+        parameters = self.expert_parameters
+        if parameters is None or self.moe is None:
+            return None
+        if not self.moe.only_quantized or self.weight_bytes is None:
+            return parameters / self.parameters
+        other = 2 * (self.parameters - parameters)
+        return 1 - other / self.weight_bytes if other < self.weight_bytes else None
+
+    @property
+    def replicated_parameters(self) -> int:
+        """Elements that every tensor-parallel rank holds whole: latent projections, the indexer, the routers."""
+        found = 0
+        if self.mla is not None:
+            found += self.full_layers * self.hidden * (self.mla.q_lora_rank or 0)
+            found += self.full_layers * self.hidden * (self.mla.kv_lora_rank + self.mla.qk_rope_head_dim)
+            found += self.full_layers * self.hidden * (self.mla.index_head_dim or 0)
+        if self.moe is not None:
+            layers = self.moe.layers or self.layers - (self.moe.first_dense_layers or 0)
+            found += layers * self.hidden * self.moe.experts
+        return found
+
+    @property
+    def kv_projection_parameters(self) -> int:
+        """Elements that make keys and values; ranks beyond the number of KV heads hold copies. 0 for a latent cache."""
+        if self.mla is not None:
+            return 0
+        full = self.full_layers * (self.kv_elements_per_token or 0)
+        return self.hidden * (full + self.window_layers * (self.window_elements_per_token or 0))
 
     @property
     def kv_bytes_per_token(self) -> int | None:
@@ -158,7 +221,7 @@ def _model(model_id: str, row: Mapping[str, Any]) -> Model:
     shape, weights, terms = row["shape"], row["weights"], row["terms"]
     attention = row.get("attention", {})
     mla = Mla(**row["mla"]) if "mla" in row else None
-    moe = Moe(**row["moe"]) if "moe" in row else None
+    moe = Moe(**row["moe"], only_quantized=weights.get("scope") == "experts") if "moe" in row else None
     elements: int | None = 2 * shape["kv_heads"] * shape.get("head_dim", 0)
     if mla is not None:
         elements = mla.kv_lora_rank + mla.qk_rope_head_dim
@@ -182,6 +245,8 @@ def _model(model_id: str, row: Mapping[str, Any]) -> Model:
         window=attention.get("window"),
         linear_layers=linear_layers,
         linear_state_bytes_per_sequence=attention.get("linear_state_bytes", None if linear_layers else 0),
+        chunked=attention.get("chunked", False),
+        tied=shape.get("tied", False),
         kv_elements_per_token=attention.get("full_elements", elements),
         window_elements_per_token=elements if attention.get("window_layers") else None,
         mla=mla,
@@ -191,11 +256,12 @@ def _model(model_id: str, row: Mapping[str, Any]) -> Model:
         parameters=weights["parameters"],
         active_parameters=weights.get("active", None if moe else weights["parameters"]),
         weight_bytes=weights.get("bytes"),
+        unloaded_parameters=weights.get("unloaded", 0),
         weights_approximate=weights.get("approximate", False),
+        weights_disputed=weights.get("disputed", False),
         gated=terms.get("gated"),
         license=terms["license"],
         multimodal=row.get("multimodal", False),
-        activation_gib=row["activation_gib"],
         unverified=tuple(row.get("unverified", ())),
         aliases=tuple(row.get("aliases", ())),
         source=row["source"],

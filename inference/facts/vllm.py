@@ -33,6 +33,7 @@ __all__ = [
     "MASTER_PORT",
     "METRICS",
     "METRICS_PATH",
+    "MIN_COMPUTE_CAPABILITY",
     "MODELS_PATH",
     "NCCL_PLUGINS_OFF_ENV",
     "NIXL_CONNECTOR",
@@ -188,6 +189,9 @@ GLOO_INTERFACE_ENV = "GLOO_SOCKET_IFNAME"
 CUDA_COMPATIBILITY_ENV = "VLLM_ENABLE_CUDA_COMPATIBILITY"
 """Variables: the pod's own address for NIXL (default localhost), the interface of multi-node rendezvous (``eth0``
 advised), and ``1`` to run the CUDA 13 image on R535 and R570 drivers."""
+
+MIN_COMPUTE_CAPABILITY = (7, 5)
+"""The oldest GPUs that the image has kernels for: CUDA 13 builds none for older ones (source VLLM:docker/Dockerfile)."""
 
 ALL2ALL_BACKEND = "allgather_reducescatter"
 """How the ranks of expert parallelism exchange tokens: through NCCL, hence through gIB. The DeepEP kernels start RDMA

@@ -49,7 +49,8 @@ def llm_inference_service(model: ModelPlan, entrance: GatewaySettings | None, *,
         spec["annotations"] = annotations
     if entrance is not None:
         spec["router"] = _router(model, entrance, by_name=by_name)
-    return object_(gke.KSERVE_API, "LLMInferenceService", metadata(model.name, labels=model.labels), spec=spec)
+    meta = metadata(model.name, labels=model.labels, annotations=model.annotations)
+    return object_(gke.KSERVE_API, "LLMInferenceService", meta, spec=spec)
 
 
 def _uri(model: ModelPlan) -> str:

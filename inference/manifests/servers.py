@@ -21,12 +21,18 @@ __all__ = [
 def deployment(model: ModelPlan) -> Manifest:
     """Return the Deployment of a model whose replica fits one node.
 
-    A rollout first gives its accelerators back: a spare one is not to be had in most pools.
+    A rollout first gives its accelerators back: a spare one is not to be had in most pools. In a queue, which may take
+    days, it is not awaited.
     """
+    queue = model.pool.queue
     return object_(
         "apps/v1",
         "Deployment",
-        metadata(model.workload, labels=model.labels),
+        metadata(
+            model.workload,
+            labels={**model.labels, **({gke.KUEUE_QUEUE_LABEL: queue} if queue else {})},
+            annotations={**model.annotations, **({"pulumi.com/skipAwait": "true"} if queue else {})},
+        ),
         spec={
             "replicas": model.settings.replicas,
             "selector": {"matchLabels": model.selector},
@@ -50,7 +56,7 @@ def leader_worker_set(model: ModelPlan) -> Manifest:
     return object_(
         gke.LWS_API,
         "LeaderWorkerSet",
-        metadata(model.workload, labels=model.labels),
+        metadata(model.workload, labels=model.labels, annotations=model.annotations),
         spec={
             "replicas": model.settings.replicas,
             "startupPolicy": "LeaderCreated",

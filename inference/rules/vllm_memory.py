@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from inference.facts.models import Model, find
-from inference.fit import OUTSIDE_RESERVE_GIB, Device, Fit, Split, fit, longest_context
+from inference.alternatives import Situation, alternatives, highest_utilization
+from inference.estimates.fits import known_model, memory, tolerance_gib, utilization_of
+from inference.fit import OUTSIDE_RESERVE_GIB, Fit
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import Accelerator, accelerators_of, own_accelerator
@@ -25,63 +26,36 @@ from inference.rules.views.stack import Stack
 _CONSERVE = "https://docs.vllm.ai/en/latest/configuration/conserving_memory/"
 _QUANTIZATION = "https://docs.vllm.ai/en/latest/features/quantization/"
 
-_DEFAULT_UTILIZATION = 0.92
-_TOLERANCE_GIB, _TPU_TOLERANCE = 1.5, 0.2
-"""By how much a sum has to exceed the memory, in GiB and for TPUs as a part of it: activations and the runtime are
-estimates, made on GPUs."""
-
-_CHANGES_MEMORY = (
-    "cpu-offload-gb", "kv-cache-memory-bytes", "num-gpu-blocks-override", "hf-overrides", "offload-backend",
-)  # fmt: skip
+_USUAL_GPUS = 8
+"""Accelerators of a node where its pool does not tell; the larger machines have as many."""
 
 _Judgement = Callable[[ModelServer, Accelerator], Iterator[str]]
 
 
-def _utilization(server: ModelServer) -> float | None:
-    options = ("gpu-memory-utilization", "device-memory-utilization")
-    if any(server.options.has(name) for name in options):
-        return server.memory_utilization
-    return _DEFAULT_UTILIZATION if server.options.complete else None
-
-
-def _weights(server: ModelServer) -> Model | None:
-    """Return what is known of the model, with the weights as the server holds them."""
-    known = find(server.model or "")
-    if known is None or known.weight_bytes is None or any(server.options.has(name) for name in _CHANGES_MEMORY):
-        return None
-    if server.dtype in ("float32", "float") or server.options.option("load-format") in ("dummy", "bitsandbytes"):
-        return None
-    quantization = server.quantization
-    if server.options.has("quantization") and known.quantization is None:
-        return replace(known, weight_bytes=known.weight_bytes // 2) if quantization == "fp8" else None
-    return known
-
-
 def _fit(server: ModelServer, accelerator: Accelerator) -> Fit | None:
-    """Return the memory sum of a server; with a context of one token where the context is chosen at the start."""
-    known, utilization = _weights(server), _utilization(server)
-    sizes = (server.tensor, server.pipeline, server.data)
-    if server.engine != "vllm" or known is None or utilization is None or accelerator.name == "TPU tpu7x":
-        return None
-    if not 0.05 <= utilization <= 1 or any(size is None or not 1 <= size <= 4096 for size in sizes):
-        return None
-    context = server.max_model_len or 1
-    if server.options.absent("max-model-len"):
-        context = known.max_position_embeddings
-    tensor, pipeline, data = (size or 1 for size in sizes)
-    cache = 1.0 if (server.kv_cache_dtype or "auto").startswith("fp8") else 2.0
-    return fit(
-        known,
-        Device(accelerator.name, accelerator.memory_gib),
-        Split(tensor, pipeline, data),
-        context=min(context, 2**40),
-        utilization=utilization,
-        cache_bytes_per_element=cache,
+    found = memory(server, accelerator) if server.engine == "vllm" else ""
+    return None if isinstance(found, str) else found
+
+
+def _would_fit(server: ModelServer, accelerator: Accelerator, found: Fit) -> str:
+    """Say what would fit, the nearest first."""
+    known = known_model(server)
+    if known is None:
+        return ""
+    site = accelerator.site
+    per_chip = round(accelerator.memory_gib / found.device.memory_gib)
+    units = site.units if site is not None and site.units else _USUAL_GPUS
+    place = Situation(
+        model=known,
+        fit=found,
+        gpu=accelerator.gpu,
+        per_node=units * per_chip,
+        per_chip=per_chip,
+        fp8_cache=(server.kv_cache_dtype or "").startswith("fp8"),
+        fixed_dtype=server.dtype in ("half", "float16"),
     )
-
-
-def _tolerance(found: Fit) -> float:
-    return _TPU_TOLERANCE * found.device.memory_gib if found.device.name.startswith("TPU") else _TOLERANCE_GIB
+    flags = [alternative.flags for alternative in alternatives(place)]
+    return f"Use {', or '.join(flags)}." if flags else "Use a smaller or quantized model."
 
 
 def _sum(found: Fit) -> str:
@@ -94,10 +68,10 @@ def _sum(found: Fit) -> str:
 
 def _weights_fit(server: ModelServer, accelerator: Accelerator) -> Iterator[str]:
     found = _fit(server, accelerator)
-    if found is not None and found.cache < -_tolerance(found):
+    if found is not None and found.cache < -tolerance_gib(found):
         yield (
-            f"{server} does not fit: {_sum(found)}, {-found.cache:.1f} GiB too much. Use more GPUs "
-            "(--tensor-parallel-size), a quantized model, or a GPU with more memory."
+            f"{server} does not fit: {_sum(found)}, {-found.cache:.1f} GiB too much. "
+            f"{_would_fit(server, accelerator, found)}"
         )
 
 
@@ -105,21 +79,19 @@ def _context_fits(server: ModelServer, accelerator: Accelerator) -> Iterator[str
     found = _fit(server, accelerator)
     if found is None or found.sequence is None:
         return
-    tolerance = _tolerance(found)
+    tolerance = tolerance_gib(found)
     if found.cache < -tolerance or found.sequence - max(found.cache, 0.0) <= tolerance:
         return
     own = f"no --max-model-len, so the model's own {found.context} tokens count"
-    length = longest_context(found)
-    advice = f"Set --max-model-len to {length} or less" if length >= 1024 else "Set a shorter --max-model-len"
     yield (
         f"{server} has {f'--max-model-len {server.max_model_len}' if server.max_model_len else own}: {_sum(found)}; "
         f"{max(found.cache, 0.0):.1f} GiB are left for the KV cache, and one such sequence takes {found.sequence:.1f}. "
-        f"The server refuses to start. {advice}, --kv-cache-dtype fp8, or use more GPUs."
+        f"The server refuses to start. {_would_fit(server, accelerator, found)}"
     )
 
 
 def _graphs_fit(server: ModelServer, accelerator: Accelerator) -> Iterator[str]:
-    utilization, length = _utilization(server), server.max_model_len
+    utilization, length = utilization_of(server), server.max_model_len
     if server.engine != "vllm" or utilization is None or accelerator.gpu is None or accelerator.memory_gib > 16:
         return
     eager = server.options.switch("enforce-eager") is True or server.options.has("compilation-config")
@@ -127,12 +99,11 @@ def _graphs_fit(server: ModelServer, accelerator: Accelerator) -> Iterator[str]:
     short = length is not None and length < 4096
     if eager or short or outside >= OUTSIDE_RESERVE_GIB or server.options.has("optimization-level"):
         return
-    most = int((1 - OUTSIDE_RESERVE_GIB / accelerator.memory_gib) * 20) / 20
     given = f"{utilization:g}" if server.memory_utilization is not None else f"the default of {utilization:g}"
     yield (
         f"{server} takes {given} of the {accelerator.memory_gib:.2f} GiB of a {accelerator.name} and leaves "
         f"{outside:.2f} GiB for the capture of CUDA graphs, which runs out of memory. Set --gpu-memory-utilization "
-        f"{most:g} and --max-model-len 2048, or --enforce-eager."
+        f"{highest_utilization(accelerator.memory_gib):g} and --max-model-len 2048, or --enforce-eager."
     )
 
 
@@ -149,7 +120,7 @@ def _dtype_runs(server: ModelServer, accelerator: Accelerator) -> Iterator[str]:
     if server.engine != "vllm" or gpu is None or gpu.bf16 or server.options.unknown("dtype"):
         return
     model = server.model or ""
-    known = find(model)
+    known = known_model(server)
     native = known.dtype if known is not None else None
     if dtype in ("bfloat16", "bf16"):
         yield (
@@ -173,14 +144,14 @@ def _capability(accelerator: Accelerator) -> str:
 
 
 def _fp8_weights(server: ModelServer) -> bool:
-    known = find(server.model or "")
+    known = known_model(server)
     if (server.quantization or "").startswith("fp8") or (known is not None and known.quantization == "fp8"):
         return True
     return known is None and bool(_FP8_NAME.search(server.model or ""))
 
 
 def _formats_run(server: ModelServer, accelerator: Accelerator) -> Iterator[str]:
-    gpu, known = accelerator.gpu, find(server.model or "")
+    gpu, known = accelerator.gpu, known_model(server)
     if server.engine != "vllm" or gpu is None:
         return
     if _fp8_weights(server) and gpu.compute_capability < (7, 5):

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from inference.settings.secrets import SecretSource
 from inference.settings.vocabulary import BucketName, DnsLabel, Section
 
-__all__ = ["BucketWeights", "HubWeights", "ModelSettings", "Parallelism", "PrefillSettings", "VllmModel", "Weights"]
+__all__ = [
+    "MOST_TENSOR_PARALLEL",
+    "BucketWeights",
+    "HubWeights",
+    "ModelSettings",
+    "Parallelism",
+    "PrefillSettings",
+    "VllmModel",
+    "Weights",
+]
+
+
+MOST_TENSOR_PARALLEL = 64
+"""No model that is known has its layers cut into more parts: it has no more attention heads, or hardly."""
 
 
 class Parallelism(Section):
     """How one replica is split. The product of the sizes is the number of accelerators of a replica."""
 
-    tensor: Annotated[int, Field(ge=1, le=64)] = 1
+    tensor: Annotated[int, Field(ge=1, le=MOST_TENSOR_PARALLEL)] = 1
     """Tensor parallel size: slices of every layer; stays inside one node."""
     pipeline: Annotated[int, Field(ge=1, le=32)] = 1
     """Pipeline parallel size: groups of layers; one per node."""
@@ -70,6 +83,14 @@ class VllmModel(Section):
 
     model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$", examples=["Qwen/Qwen2.5-1.5B-Instruct"])]
     """Hugging Face id; also the name that clients ask for."""
+    configuration: Annotated[
+        str | None, Field(pattern=r"^[^/\s][^\s]*\.json$", examples=["models/my-model/config.json"])
+    ] = None
+    """The model's ``config.json``, as a path from the project's folder, for a model that the project does not know.
+
+    Its memory is then judged like that of any other. The index of the safetensors files beside it tells the size of
+    the weights; without it the size is computed from the shapes.
+    """
     pool: DnsLabel
     """Name of the pool in ``pools`` that runs it."""
     replicas: Annotated[int, Field(ge=0, le=1000)] = 1
@@ -96,6 +117,16 @@ class VllmModel(Section):
         default={}, examples=[{"--enable-prefix-caching": True}]
     )
     """More options of ``vllm serve``; true for an option without a value."""
+    _description: dict[str, Any] | None = PrivateAttr(default=None)
+
+    @property
+    def description(self) -> dict[str, Any] | None:
+        """What ``configuration`` holds, once it was read."""
+        return self._description
+
+    def describe(self, content: dict[str, Any]) -> None:
+        """Keep what ``configuration`` holds."""
+        self._description = content
 
 
 class ModelSettings(VllmModel):

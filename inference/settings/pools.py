@@ -71,7 +71,7 @@ class FlexStart(Section):
 
 
 class QueuedProvisioning(Section):
-    """Flex-start whose nodes come all at once for a queued workload (DWS with Kueue)."""
+    """Flex-start whose nodes come for one workload that waited in a queue (DWS with Kueue); for replicas of one node."""
 
     type: Literal["queued-provisioning"]
     """Tag of this mode."""
@@ -128,8 +128,8 @@ class TpuPoolSettings(Section):
 
     kind: Literal["tpu"]
     """Tag of this kind of pool."""
-    generation: Literal["v4", "v5e", "v5p", "v6e", "tpu7x"]
-    """TPU generation."""
+    generation: Annotated[str, Field(examples=["v5e", "v6e", "tpu7x"])]
+    """TPU generation: v4, v5e, v5p, v6e or tpu7x."""
     topology: Annotated[str, Field(pattern=r"^\d+x\d+(x\d+)?$", examples=["2x2", "4x4", "2x2x2"])]
     """Chips along each axis of the slice."""
     slices: NodeRange = NodeRange(max=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from inference.settings.cluster import ClusterSettings
+from inference.settings.costs import CostSettings
 from inference.settings.gateway import GatewaySettings
 from inference.settings.pools import AcceleratorPool
 from inference.settings.served import ServedModel
@@ -27,6 +28,8 @@ class StackSettings(Section):
     """Models by name."""
     gateway: GatewaySettings | None = None
     """The gateway; left out, the models are reachable inside the cluster only."""
+    costs: CostSettings | None = None
+    """Budgets, agreed prices and measured throughput; left out, list prices count and there is no budget."""
 
 
 SECTIONS = tuple(StackSettings.model_fields)

@@ -7,12 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from inference.facts.wire import UNKNOWNS
 from rehearsal import urns
 from rehearsal.cloud import CloudError
 from rehearsal.cloud.model import at
 from rehearsal.providers.provider import Comparison, Naming, Properties, Provider, opened
 from rehearsal.providers.world import Record
-from rehearsal.values import UNKNOWNS, Secret
+from rehearsal.values import Secret
 
 __all__ = ["Kubernetes"]
 

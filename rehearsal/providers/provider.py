@@ -9,13 +9,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from inference.facts.wire import UNKNOWN, UNKNOWNS
 from rehearsal import urns
 from rehearsal.cloud import Asked, CloudError, model_of
 from rehearsal.diffs import PropertyChange, differences, leaves
 from rehearsal.providers import ties
 from rehearsal.providers.world import Record, World
 from rehearsal.replacement import replaces
-from rehearsal.values import UNKNOWN, UNKNOWNS, Secret
+from rehearsal.values import Secret
 
 __all__ = ["Comparison", "Naming", "Properties", "Provider", "opened"]
 

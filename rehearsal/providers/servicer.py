@@ -83,6 +83,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             self._faults.before_creation(request.urn, context.is_active)
             identity, outputs = self._provider.create(request.urn, inputs)
             ended(identity)
+            self._faults.after_creation(request.urn, context.is_active)
             return provider_pb2.CreateResponse(id=identity, properties=wire.encode(outputs))
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802

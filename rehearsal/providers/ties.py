@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from inference.facts.wire import UNKNOWN
 from rehearsal.cloud.kubernetes import CLUSTER_SCOPED
 from rehearsal.cloud.model import at
 from rehearsal.providers.served import served
 from rehearsal.providers.world import Record, World
-from rehearsal.values import UNKNOWN
 
 __all__ = ["creation_refusal", "deletion_refusal", "remove"]
 

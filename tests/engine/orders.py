@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 
 from rehearsal import urns
 from rehearsal.providers.journal import Entry
 from rehearsal.providers.served import CHARTS
 from rehearsal.providers.world import Record
 
-__all__ = ["disorders", "orphans"]
+__all__ = ["disorders", "orphans", "rank"]
 
 RANKS = ("gateway", "workload", "controller", "pool", "cluster", "network")
+PAIRS = [*((one, later) for place, one in enumerate(RANKS) for later in RANKS[place + 1 :]), ("pool", "fabric")]
+"""What has to be gone before what; the networks between accelerators wait for the pools alone."""
 
 _RANKED = {
     "gcp:container/nodePool:NodePool": "pool",
@@ -25,7 +27,7 @@ _SERVERS = frozenset(
 )
 
 
-def _rank(urn: str) -> str:
+def rank(urn: str) -> str:
     """Return the rank of a resource; empty where it has none."""
     parts = urns.parse(urn)
     kind = parts.type.rpartition(":")[2]
@@ -37,17 +39,19 @@ def _rank(urn: str) -> str:
         return "workload"
     if kind == "DaemonSet":
         return "controller"
-    return "network" if "PlatformNetwork$" in parts.qualified_type else ""
+    if "PlatformNetwork$" in parts.qualified_type:
+        return "network"
+    return "fabric" if "RdmaNetwork$gcp:" in parts.qualified_type else ""
 
 
 def disorders(entries: Sequence[Entry]) -> Iterator[str]:
     """Yield each pair of ranks of which something of the later one went before all of the earlier one was gone."""
-    begun: dict[str, list[tuple[int, str]]] = {rank: [] for rank in RANKS}
-    ended: dict[str, list[tuple[int, str]]] = {rank: [] for rank in RANKS}
+    begun: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    ended: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for place, entry in enumerate(entries):
-        if entry.operation == "delete" and (rank := _rank(entry.urn)):
-            {"begin": begun, "end": ended, "fail": ended}[entry.phase][rank].append((place, entry.urn))
-    for earlier, later in combinations(RANKS, 2):
+        if entry.operation == "delete" and (ranked := rank(entry.urn)):
+            {"begin": begun, "end": ended, "fail": ended}[entry.phase][ranked].append((place, entry.urn))
+    for earlier, later in PAIRS:
         if ended[earlier] and begun[later]:
             last, first = max(ended[earlier]), min(begun[later])
             if first < last:

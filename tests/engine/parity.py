@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from inference.facts.wire import UNKNOWNS
 from rehearsal.diffs import differences
 from rehearsal.plan import Plan, ResourceState
 from rehearsal.urns import parse, reference
-from rehearsal.values import BLINDED, UNKNOWNS, masked
+from rehearsal.values import BLINDED, masked
 
-__all__ = ["unequal"]
+__all__ = ["decided", "unequal"]
 
 _SAME = ("parent", "protect", "custom", "external")
 
@@ -27,6 +28,31 @@ def unequal(engine: Plan, rehearsal: Plan) -> Iterator[str]:
         yield from (f"{urn}: {what}" for what in _unequal(engine.by_urn[urn], rehearsal.by_urn[urn], made))
 
 
+def decided(plan: Plan) -> float:
+    """Return the share of a plan's values that a comparison with them can tell wrong."""
+    values = [value for state in plan for value in _values(masked(state.inputs))]
+    return sum(not _open(value) for value in values) / len(values)
+
+
+def _values(value: object) -> Iterator[object]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for inner in value.values():
+                yield from _values(inner)
+        case Sequence():
+            for inner in value:
+                yield from _values(inner)
+        case _:
+            yield value
+
+
+def _open(value: object) -> bool:
+    """Whether a value matches anything."""
+    return isinstance(value, str) and (value in UNKNOWNS or value == BLINDED)
+
+
 def _unequal(left: ResourceState, right: ResourceState, made: Mapping[str, str]) -> Iterator[str]:
     yield from (name for name in _SAME if getattr(left, name) != getattr(right, name))
     if reference(left.provider) != reference(right.provider):
@@ -35,7 +61,7 @@ def _unequal(left: ResourceState, right: ResourceState, made: Mapping[str, str])
         yield f"dependencies {set(left.dependencies) - set(right.dependencies)}"
 
     def alike(one: object, other: object) -> bool:
-        if any(isinstance(side, str) and (side in UNKNOWNS or side == BLINDED) for side in (one, other)):
+        if _open(one) or _open(other):
             return True
         if any(isinstance(side, Mapping | list) for side in (one, other)):
             return False

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rehearsal import urns
-from rehearsal.providers.faults import FAIL_CREATE, HOLD_CREATE
+from rehearsal.providers.faults import FAIL_CREATE, HOLD_CREATE, LOSE_CREATE
+from rehearsal.providers.journal import Entry
 from tests.support import variants
 from tests.support.onengine import Stage, kill
 from tests.support.rehearsed import standing
@@ -42,6 +43,7 @@ def test_a_pool_for_which_there_is_no_capacity_fails_alone_and_the_next_update_g
     assert failed.status != 0
     assert "GCE_STOCKOUT" in failed.text
     assert "does not have enough resources" in failed.text
+    assert "Traceback" not in failed.text, "nothing hides what failed"
     (pool,) = {entry.urn for entry in failed.entries if entry.phase == "fail"}
     assert urns.resource_type(pool) == POOL
     made = {urn for _, urn in failed.changed("create")}
@@ -54,15 +56,15 @@ def test_a_pool_for_which_there_is_no_capacity_fails_alone_and_the_next_update_g
     assert stage.run("preview", "--expect-no-changes").status == 0
 
 
-@pytest.mark.parametrize("held", ["platform-vpc", "inference-cluster", "qwen-server"])
+@pytest.mark.parametrize("held", ["platform-vpc", "inference-cluster", "t4-nodes", "qwen-server"])
 def test_a_killed_update_is_taken_up_where_it_was(held: str, undisturbed: tuple[Any, Any], tmp_path: Path) -> None:
     stage = staged(tmp_path, "dev")
-    process = stage.start("up", "--skip-preview", **{HOLD_CREATE: f"::{held}$"})
-    try:
-        _await_creation(stage, held)
-    finally:
-        kill(process)
+    _kill_while_creating(stage, held, "begin", HOLD_CREATE)
     done = {entry.urn for entry in stage.home.journal.read() if (entry.phase, entry.operation) == ("end", "create")}
+    locked = stage.run("up", "--skip-preview")
+    assert locked.status != 0
+    assert "pulumi cancel" in locked.text
+    assert not locked.changed()
     assert stage.run("cancel", "--yes").status == 0
     resumed = stage.run("up", "--skip-preview")
     assert resumed.status == 0, resumed.text
@@ -71,10 +73,40 @@ def test_a_killed_update_is_taken_up_where_it_was(held: str, undisturbed: tuple[
     assert stage.normal() == undisturbed
 
 
-def _await_creation(stage: Stage, name: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if any(urns.parse(e.urn).name == name for e in stage.home.journal.read() if e.operation == "create"):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"the creation of {name} never began")
+def test_what_the_cloud_finished_after_the_kill_is_imported(undisturbed: tuple[Any, Any], tmp_path: Path) -> None:
+    stage = staged(tmp_path, "dev")
+    made = _kill_while_creating(stage, "inference-cluster", "end", LOSE_CREATE)
+    assert stage.run("cancel", "--yes").status == 0
+    refused = stage.run("up", "--skip-preview")
+    assert refused.status != 0
+    assert f"Already Exists: {made.id}" in refused.text
+    assert "Traceback" not in refused.text
+    before, _, _ = made.urn.rpartition("$")
+    options = ["--parent", f"above={before}::inference", "--provider", f"gcp={_provider(stage)}"]
+    kept = ["--yes", "--skip-preview", "--generate-code=false", "--protect=false"]
+    imported = stage.run("import", made.type, "inference-cluster", made.id, *options, *kept)
+    assert imported.status == 0, imported.text
+    resumed = stage.run("up", "--skip-preview")
+    assert resumed.status == 0, resumed.text
+    assert made.urn not in {urn for _, urn in resumed.changed()}
+    assert stage.normal() == undisturbed
+
+
+def _provider(stage: Stage) -> str:
+    (found,) = (str(r["urn"]) for r in stage.state() if r["type"] == "pulumi:providers:gcp")
+    return found
+
+
+def _kill_while_creating(stage: Stage, name: str, phase: str, fault: str) -> Entry:
+    """Kill an update when the creation of a resource has come to a phase; returns the entry that says so."""
+    process = stage.start("up", "--skip-preview", **{fault: f"::{name}$"})
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for entry in stage.home.journal.read():
+                if entry.operation == "create" and entry.phase == phase and urns.parse(entry.urn).name == name:
+                    return entry
+            time.sleep(0.1)
+        raise AssertionError(f"the creation of {name} never began")
+    finally:
+        kill(process)

@@ -11,8 +11,8 @@ from rehearsal import digests, urns
 from rehearsal.plan import Plan
 from rehearsal.providers.journal import Entry
 from rehearsal.stackfiles import stack_of
-from tests.engine.orders import disorders, orphans
-from tests.engine.parity import unequal
+from tests.engine.orders import disorders, orphans, rank
+from tests.engine.parity import decided, unequal
 from tests.support import variants
 from tests.support.onengine import SECRET, Stage, files_with, records
 from tests.support.rehearsed import rehearsed, standing
@@ -44,6 +44,8 @@ class Life:
     """The rehearsal's plan of the same configuration."""
     outputs: list[str] = field(default_factory=list)
     stages: set[str] = field(default_factory=set)
+    revealed: bool = False
+    """Whether the state, decrypted, holds a secret's value."""
 
     def after(self, stage: str) -> None:
         if stage not in self.stages:
@@ -65,7 +67,9 @@ class TestLife:
         done = life.stage.run("preview", "--json")
         life.outputs.append(done.text)
         assert done.status == 0, done.text
-        assert not list(unequal(digests.loads(done.text[done.text.index("{") :], "preview"), life.plan))
+        preview = digests.loads(done.text[done.text.index("{") :], "preview")
+        assert not list(unequal(preview, life.plan))
+        assert decided(preview) > 0.8, "what is unknown matches anything"
         assert not done.changed()
         life.stages.add("preview")
 
@@ -78,6 +82,7 @@ class TestLife:
         managed = {s.urn for s in life.plan if s.custom and not s.external and not s.type.startswith("pulumi:")}
         assert made == managed
         assert "warning" not in done.text
+        life.revealed = SECRET in life.stage.run("stack export", "--show-secrets").text
         life.stages.add("up")
 
     def test_a_second_preview_finds_nothing_to_do(self, life: Life) -> None:
@@ -121,9 +126,12 @@ class TestLife:
         done = life.stage.run("up", "--skip-preview", "--diff")
         life.outputs.append(done.text)
         assert done.status == 0, done.text
-        replaced = [(op, urns.parse(urn)) for op, urn in done.changed("create", "delete")]
-        kept = [(op, urn.name) for op, urn in replaced if urn.type in LASTING]
-        assert kept == [("delete", f"{pool}-nodes"), ("create", f"{pool}-nodes")]
+        bought = f"NodePool$gcp:container/nodePool:NodePool::{pool}-"
+        ways = {state.urn for state in life.plan.of_type(NODE_POOL) if bought in state.urn}
+        assert any(urn.endswith(f"::{pool}-nodes") for urn in ways)
+        replaced = [(op, urn) for op, urn in done.changed("create", "delete") if urns.resource_type(urn) in LASTING]
+        assert sorted(replaced) == sorted((op, urn) for op in ("create", "delete") for urn in ways)
+        assert all(replaced.index(("delete", urn)) < replaced.index(("create", urn)) for urn in ways)
         life.stages.add("unlocked")
 
     def test_taken_down_it_goes_from_the_gateway_to_the_networks_and_leaves_nothing(self, life: Life) -> None:
@@ -133,6 +141,9 @@ class TestLife:
         life.outputs.append(done.text)
         assert done.status == 0, done.text
         deletions: tuple[Entry, ...] = done.entries
+        gone = {rank(urn) for _, urn in done.changed("delete")}
+        assert gone == {rank(state.urn) for state in life.plan if state.custom and not state.external}
+        assert {"workload", "pool", "cluster", "network"} <= gone
         assert not list(disorders(deletions))
         assert not list(orphans(deletions, releases))
         assert not list(life.stage.world)
@@ -140,6 +151,9 @@ class TestLife:
 
     def test_no_secret_was_written_down_or_shown(self, life: Life) -> None:
         life.after("up")
-        (life.stage.home.folder / "cloud" / "shown.txt").write_text("".join(life.outputs), encoding="utf-8")
+        home = life.stage.home.folder
+        (home / "cloud" / "shown.txt").write_text("".join(life.outputs), encoding="utf-8")
         for name in ("state", "pulumi", "cloud"):
-            assert not list(files_with(life.stage.home.folder / name, SECRET))
+            assert not list(files_with(home / name, SECRET))
+        if life.plan.of_type("kubernetes:core/v1:Secret"):
+            assert life.revealed, "the state holds the secrets, encrypted"

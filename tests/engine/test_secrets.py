@@ -9,7 +9,9 @@ import pytest
 from rehearsal import project
 from rehearsal.enginerun import Home
 from rehearsal.stackfiles import PLACEHOLDER
-from tests.support.onengine import files_with
+from tests.support import variants
+from tests.support.onengine import Stage, files_with
+from tests.support.rehearsed import standing
 
 pytestmark = pytest.mark.engine
 
@@ -31,6 +33,21 @@ config:
   house:tree:
     key: [first, { secure: v1:bm9uZQ==:b3Vycw== }]
 """
+
+
+@pytest.mark.parametrize("path", ["gateway.hostname", "models.qwen.model"])
+def test_a_setting_given_as_a_secret_is_refused_before_it_is_written_in_plain_text(path: str, tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "dev")
+    stage.configure(variants.read(standing("dev")))
+    value = "hidden.example.com"
+    assert stage.run("config set", "--path", "--secret", f"gke-inference:{path}", value).status == 0
+    done = stage.run("up")
+    assert done.status != 0
+    assert "holds an encrypted value" in done.text
+    assert "Secret Manager" in done.text
+    assert not done.entries
+    assert value not in done.text
+    assert not list(files_with(stage.home.folder, value))
 
 
 def test_an_encrypted_value_is_replaced_by_a_secret_placeholder(tmp_path: Path) -> None:

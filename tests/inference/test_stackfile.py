@@ -106,6 +106,13 @@ def test_an_edit_that_cannot_work_is_refused_where_it_stands(
     assert any(all(word in str(problem) for word in words) for problem in problems), str(caught.value)
 
 
+def test_a_section_with_an_encrypted_value_is_refused_before_it_reaches_anything_in_plain_text() -> None:
+    with pytest.raises(ProblemsError) as caught:
+        load(raw("dev"), "dev", ["gateway", "cluster"])
+    assert [problem.where for problem in caught.value.problems] == ["cluster", "gateway"]
+    assert "Secret Manager" in str(caught.value)
+
+
 def test_every_problem_of_form_and_of_substance_is_told_at_once() -> None:
     config = edited(
         "prod",

@@ -9,15 +9,13 @@ from typing import Any, ClassVar, Self
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2
 
+from inference.facts.wire import KEY, SIGNATURES
 from inference.rules.framework import About, Level, Rule, Severity, rule
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import Container
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
-from policies.decoding import SIGNATURES
 
-KEY = SIGNATURES["key"]
-UNKNOWN_TEXT = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 POOL = "gcp:container/nodePool:NodePool"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SERVICE = "kubernetes:core/v1:Service"

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import analyzer_pb2
 
+from inference.facts.wire import KEY, SIGNATURES, UNKNOWNS
+from inference.facts.wire import UNKNOWN as UNKNOWN_MARK
 from inference.rules.views.values import UNKNOWN, Secret
-from policies.decoding import SIGNATURES, UNKNOWNS, properties, resource
-from tests.policies.samples import DEPLOYMENT, KEY, UNKNOWN_TEXT, of_stack, request, secret, struct, urn
+from policies.decoding import properties, resource
+from tests.policies.samples import DEPLOYMENT, of_stack, request, secret, struct, urn
 
 
 def decoded(value: Any) -> Any:
@@ -43,8 +45,8 @@ def test_the_marks_are_those_of_the_sdk() -> None:
     sdk = {value for name, value in vars(pulumi_policy.proxy).items() if name.startswith("UNKNOWN_")}
     assert sdk == UNKNOWNS
     assert rpc.UNKNOWN in UNKNOWNS
+    assert pulumi_policy.deserialize.SPECIAL_SIG_KEY == KEY
     assert {
-        "key": pulumi_policy.deserialize.SPECIAL_SIG_KEY,
         "asset": pulumi_policy.deserialize.SPECIAL_ASSET_SIG,
         "archive": pulumi_policy.deserialize.SPECIAL_ARCHIVE_SIG,
         "secret": pulumi_policy.deserialize.SPECIAL_SECRET_SIG,
@@ -56,7 +58,7 @@ def test_the_marks_are_those_of_the_sdk() -> None:
 def test_a_secret_stays_marked_and_is_marked_once() -> None:
     assert decoded(secret("hidden")) == Secret("hidden")
     assert decoded(secret(secret({"a": secret("b")}))) == Secret({"a": Secret("b")})
-    assert decoded(secret(UNKNOWN_TEXT)) == Secret(UNKNOWN)
+    assert decoded(secret(UNKNOWN_MARK)) == Secret(UNKNOWN)
     assert decoded({KEY: SIGNATURES["secret"]}) == Secret(UNKNOWN)
 
 
@@ -73,7 +75,7 @@ def test_a_resource_reference_is_the_id_or_the_urn_of_a_component() -> None:
     reference = {KEY: SIGNATURES["resource"], "urn": "urn:a", "packageVersion": "1.0"}
     assert decoded({**reference, "id": "projects/p/networks/n"}) == "projects/p/networks/n"
     assert decoded({**reference, "id": ""}) is UNKNOWN
-    assert decoded({**reference, "id": UNKNOWN_TEXT}) is UNKNOWN
+    assert decoded({**reference, "id": UNKNOWN_MARK}) is UNKNOWN
     assert decoded(reference) == "urn:a"
     assert decoded({KEY: SIGNATURES["resource"]}) is UNKNOWN
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pulumi.runtime.proto import analyzer_pb2
 
+from inference.facts.wire import UNKNOWN
 from inference.problems import ProblemsError
 from policies import decoding
 from policies.pack import NAME
@@ -22,7 +23,6 @@ from tests.policies.samples import (
     RULES,
     SECRET,
     SERVICE,
-    UNKNOWN_TEXT,
     deployment,
     of_stack,
     pool,
@@ -37,20 +37,18 @@ from tests.policies.samples import (
 PROTECTED = analyzer_pb2.AnalyzerResourceOptions(protect=True)
 PARENTED = analyzer_pb2.AnalyzerResourceOptions(parent="urn:parent")
 PROVIDER = analyzer_pb2.AnalyzerProviderResource(
-    type="pulumi:providers:gcp", name="gcp", urn="urn:gcp", properties=struct({"project": UNKNOWN_TEXT})
+    type="pulumi:providers:gcp", name="gcp", urn="urn:gcp", properties=struct({"project": UNKNOWN})
 )
 REQUESTS = {
     "a clean deployment": request(DEPLOYMENT, deployment("vllm:0.1", {"owner": "me"})),
     "two findings": request(DEPLOYMENT, deployment()),
-    "an unknown image": request(DEPLOYMENT, deployment(UNKNOWN_TEXT)),
-    "unknown labels": request(DEPLOYMENT, {**deployment(), "metadata": UNKNOWN_TEXT}),
-    "an unknown list": request(
-        DEPLOYMENT, {**deployment(), "spec": {"template": {"spec": {"containers": [UNKNOWN_TEXT]}}}}
-    ),
+    "an unknown image": request(DEPLOYMENT, deployment(UNKNOWN)),
+    "unknown labels": request(DEPLOYMENT, {**deployment(), "metadata": UNKNOWN}),
+    "an unknown list": request(DEPLOYMENT, {**deployment(), "spec": {"template": {"spec": {"containers": [UNKNOWN]}}}}),
     "a secret map": request(DEPLOYMENT, {**deployment(), "metadata": secret({"labels": {"a": "b"}})}),
     "a large pool": request(POOL, pool(20, "mars"), options=PARENTED, provider=PROVIDER),
     "a protected pool": request(POOL, pool(3), options=PROTECTED),
-    "a pool of unknown size": request(POOL, pool(UNKNOWN_TEXT, UNKNOWN_TEXT)),
+    "a pool of unknown size": request(POOL, pool(UNKNOWN, UNKNOWN)),
     "a type that no rule knows": request("aws:s3/bucket:Bucket", {"acl": "public"}),
 }
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
@@ -95,7 +93,7 @@ def test_the_verdict_on_a_stack_is_that_of_the_sdk(
 
 
 values = st.recursive(
-    st.sampled_from(["vllm:latest", "vllm:1", UNKNOWN_TEXT, "", None, True, 9, 0.5]),
+    st.sampled_from(["vllm:latest", "vllm:1", UNKNOWN, "", None, True, 9, 0.5]),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["name", "image", "owner", "labels"]), inner)
     ),

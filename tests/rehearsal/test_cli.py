@@ -169,6 +169,18 @@ def test_the_module_ends_with_the_status_of_the_command(house: Throwaway) -> Non
     assert house.command("--help").returncode == 0
 
 
+@pytest.mark.parametrize("command", ["check", "preview"])
+def test_an_encrypted_setting_is_refused_not_written_out(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    file = tmp_path / "sealed.yaml"
+    text = (ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8")
+    file.write_text(text.replace("hostname: llm-dev.example.com", "hostname: { secure: v1:AAAA }"), encoding="utf-8")
+    assert cli.main([command, "--config-file", str(file)]) == 1
+    assert "gateway — holds an encrypted value" in capsys.readouterr().err
+
+
 LOADED = """
 import sys
 from rehearsal.cli import main

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.facts.wire import UNKNOWN
 from rehearsal import diffs, digests
 from rehearsal.diffs import Change, PropertyChange
 from rehearsal.plan import Options, Plan, ResourceState, Step
 from rehearsal.replacement import replaces
-from rehearsal.values import BLINDED, UNKNOWN, Secret
+from rehearsal.values import BLINDED, Secret
 from tests.rehearsal.conftest import Throwaway
 
 PREFIX = "urn:pulumi:dev::house::"

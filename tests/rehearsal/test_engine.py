@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 
 import pytest
 
+from inference.facts.wire import UNKNOWN
 from inference.problems import ProblemsError
 from rehearsal.errors import ProgramError
 from rehearsal.plan import Plan, ResourceState, Timeouts
-from rehearsal.values import UNKNOWN, Secret
+from rehearsal.values import Secret
 from tests.rehearsal.conftest import ROOT, Throwaway
 
 Named = Callable[[Plan, str], ResourceState]
@@ -207,9 +209,12 @@ def test_every_run_gives_the_same_plan(project: Throwaway) -> None:
 def test_a_run_leaves_nothing_behind(project: Throwaway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_PROJECT", "of-the-desk")
     before = (os.getcwd(), list(sys.path), list(sys.argv), os.environ["GOOGLE_PROJECT"])  # noqa: PTH109
+    interrupt = signal.getsignal(signal.SIGINT)
     project.write({"parts.py": "x = 1\n"})
 
-    project.run("import parts")
+    project.run("import parts, signal; signal.signal(signal.SIGINT, signal.SIG_DFL)")
+
+    assert signal.getsignal(signal.SIGINT) is interrupt
 
     assert (os.getcwd(), sys.path, sys.argv, os.environ["GOOGLE_PROJECT"]) == before  # noqa: PTH109
     assert "parts" not in sys.modules

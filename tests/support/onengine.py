@@ -75,7 +75,7 @@ class Stage:
         return self.home.start(self._line(command, *arguments), environment, subprocess.DEVNULL)
 
     def _line(self, command: str, *arguments: str) -> list[str]:
-        return [command, "--stack", self.stack, "--non-interactive", "--color", "never", *arguments]
+        return [*command.split(), "--stack", self.stack, "--non-interactive", "--color", "never", *arguments]
 
     @property
     def world(self) -> World:

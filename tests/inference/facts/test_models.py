@@ -115,8 +115,8 @@ def test_a_cache_that_nobody_can_compute_is_unknown() -> None:
     assert flash.kv_bytes_per_token_without_window is None
 
 
-def test_weights_of_unclear_format_have_no_size() -> None:
-    assert [model.id for model in MODELS.values() if model.weight_bytes is None] == ["zai-org/GLM-5.3"]
+def test_weights_of_unclear_format_are_marked_as_such() -> None:
+    assert [model.id for model in MODELS.values() if model.weights_disputed] == ["zai-org/GLM-5.3"]
 
 
 def test_published_sizes_are_met() -> None:

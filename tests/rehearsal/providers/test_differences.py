@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
+from inference.facts.wire import UNKNOWN
 from rehearsal.providers.forcing import documented
-from rehearsal.values import UNKNOWN, Secret
+from rehearsal.values import Secret
 from tests.rehearsal.providers.conftest import CLUSTER, NETWORK, POOL, Cloud, urn
 
 SERVER: Mapping[str, Any] = {"metadata": {"name": "qwen", "namespace": "inference"}}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rehearsal.values import UNKNOWN, Secret
+from inference.facts.wire import UNKNOWN
+from rehearsal.values import Secret
 from tests.rehearsal.providers.conftest import CLUSTER, NETWORK, SUBNETWORK, Cloud, urn
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
