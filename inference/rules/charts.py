@@ -55,12 +55,12 @@ def version_exact(release: HelmRelease) -> Iterator[str]:
 @rule(
     "chart-manifests-pinned",
     title="Manifests that are fetched from an address come from a release, not from a branch",
-    breaks="The branch moves on: another run installs other definitions and controllers, and the cluster that is built "
-    "next year differs from the one that was tested.",
-    fix="Use the address of a release asset or a commit, and ?ref=<tag> for a kustomization.",
+    breaks="The branch moves on: the next run, or the next node, gets other definitions and installers than the ones "
+    "that were tested. One such change dropped libnccl.so from new A3 nodes only.",
+    fix="Use the address of a release asset, a tag or a commit, and ?ref=<tag> for a kustomization.",
     source="https://www.pulumi.com/registry/packages/kubernetes/api-docs/yaml/v2/configfile/",
-    severity=Severity.MEDIUM,
-    covers=("PK8S-010",),
+    severity=Severity.HIGH,
+    covers=("PK8S-010", "RDMA-013"),
     on=RemoteManifest,
 )
 def manifests_pinned(manifest: RemoteManifest) -> Iterator[str]:

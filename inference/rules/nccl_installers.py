@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Self
 
 from inference.facts.gke import ARM_TAINT, GPU_TAINT, HOST_GIB
 from inference.facts.machines import MACHINES
@@ -25,7 +23,6 @@ from inference.rules.views.hosting import cluster_of
 from inference.rules.views.nccl import (
     Installation,
     NcclInstaller,
-    addresses,
     hidden_installers,
     installations,
     plugin_of,
@@ -34,7 +31,6 @@ from inference.rules.views.nccl import (
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.rdma import over_several_nodes
-from inference.rules.views.resources import Resource
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.stack import Stack
 
@@ -321,71 +317,3 @@ def _holds(version: tuple[int, ...], side: re.Match[str]) -> bool:
             return padded[: len(bound)] > bound
         case _:
             return padded >= wanted
-
-
-# ------------------------------------------------------------------ remote manifests
-
-_BRANCHES = frozenset({"master", "main", "head", "trunk", "develop", "dev", "latest", "gh-pages"})
-_HOSTS = re.compile(
-    r"(?:https?://)?(?:"
-    r"raw\.githubusercontent\.com/[^/]+/[^/]+/(?P<raw>refs/heads/[^/?]+|refs/tags/[^/?]+|[^/?]+)/"
-    r"|github\.com/[^/]+/[^/]+/(?:raw|blob|tree|archive)/(?P<hub>refs/heads/[^/?]+|refs/tags/[^/?]+|[^/?]+)"
-    r"|github\.com/[^/]+/[^/]+/releases/(?P<release>latest)/"
-    r"|cdn\.jsdelivr\.net/gh/[^/]+/[^/@]+@(?P<cdn>[^/]+)/"
-    r"|[^/]*gitlab[^/]*/.+?/-/raw/(?P<lab>[^/?]+)/"
-    r")"
-)
-_KUSTOMIZE = re.compile(
-    r"(?:git::)?(?:https?://|ssh://git@|git@)?(?:github|gitlab)\.com[/:][^/]+/[^/?]+(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
-)
-
-
-def _moving(address: str) -> str | None:
-    """Return the branch that an address names, ``None`` for a tag, a commit, or an address that tells nothing."""
-    if (found := _HOSTS.match(address)) is not None:
-        reference = next(value for value in found.groups() if value)
-        if reference.startswith("refs/tags/"):
-            return None
-        name = reference.removeprefix("refs/heads/").removesuffix(".zip").removesuffix(".tar.gz")
-        return name if name != reference or name.lower() in _BRANCHES else None
-    if (found := _KUSTOMIZE.fullmatch(address)) is not None and (found["query"] or "//" in (found["path"] or "")):
-        asked = re.search(r"(?:^|&)(?:ref|version)=([^&]*)", found["query"] or "")
-        name = asked[1] if asked else "HEAD"
-        return name if name.lower() in _BRANCHES or name.startswith("refs/heads/") else None
-    return None
-
-
-@dataclass(frozen=True, eq=False)
-class RemoteManifest:
-    """A resource that may read manifests from an address."""
-
-    types: ClassVar[tuple[str, ...]] = ("kubernetes:yaml", "kubernetes:kustomize", "kubernetes:helm.sh/", "command:")
-
-    resource: Resource
-
-    @classmethod
-    def of(cls, resource: Resource) -> tuple[Self, ...]:
-        """Return the view of a resource of one of these types."""
-        return (cls(resource),)
-
-
-@rule(
-    "nccl-manifest-pinned",
-    title="Manifests from an address are pinned to a tag or a commit",
-    breaks="The branch changes under the program: the next node, or the next update, gets another installer than the "
-    "one that was tested. One such change dropped libnccl.so from new nodes only.",
-    fix="Put a tag or a full commit hash in the place of the branch.",
-    source=f"{_ACCELERATORS}/commit/2da1c92f",
-    severity=Severity.HIGH,
-    covers=("RDMA-013",),
-    on=RemoteManifest,
-)
-def manifest_is_pinned(manifest: RemoteManifest) -> Iterator[str]:
-    resource = manifest.resource
-    chart = resource.props.text("chart") if "helm.sh/" in resource.type else None
-    for address in dict.fromkeys((*addresses(resource), *([chart] if chart else []))):
-        if (branch := _moving(address)) is not None:
-            yield (
-                f'The manifests of "{resource.name}" come from {address}, which names no version but "{branch}"; they '
-                "change under the program, on new nodes first. Put a tag or a full commit hash in its place."
-            )

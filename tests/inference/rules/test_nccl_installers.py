@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from inference.rules.charts import manifests_pinned
 from inference.rules.nccl_installers import (
     fast_socket_stands_apart,
     installer_selects_its_gpus,
     installer_tolerates_taints,
     installers_fit_pools,
-    manifest_is_pinned,
     plugin_goes_with_server,
 )
 from inference.rules.views.resources import Resource
@@ -309,8 +309,8 @@ def test_a_manifest_from_a_branch_is_found(address: str, branch: str) -> None:
         resource("kubernetes:yaml:ConfigFile", address, {}),
         resource("command:local:Command", "apply", {"create": f"kubectl apply -f '{address}'"}),
     ):
-        [message] = findings(manifest_is_pinned, made)
-        assert f'"{branch}"' in message
+        [message] = findings(manifests_pinned, made)
+        assert ("the latest release" if branch == "latest" else f'the branch "{branch}"') in message
 
 
 @pytest.mark.parametrize(
@@ -335,9 +335,9 @@ def test_a_manifest_from_a_tag_or_commit_or_elsewhere_is_silent(address: str) ->
         resource("kubernetes:yaml:ConfigFile", address, {}),
         resource("command:local:Command", "apply", {"create": f"kubectl apply -f {address}"}),
     ):
-        assert findings(manifest_is_pinned, made) == []
+        assert findings(manifests_pinned, made) == []
 
 
 @pytest.mark.parametrize("props", [{"file": UNKNOWN}, {"files": 5}, {"files": [UNKNOWN, None]}, {"file": {"a": 1}}])
 def test_addresses_that_are_not_known_are_silent(props: dict[str, Any]) -> None:
-    assert findings(manifest_is_pinned, resource(CONFIG_FILE, "x", props)) == []
+    assert findings(manifests_pinned, resource(CONFIG_FILE, "x", props)) == []
