@@ -1,32 +1,24 @@
 """How long a server takes until it answers, and what its probes must therefore allow.
 
-Estimates carry their assumptions as named constants; probes get a multiple of the estimate, because a probe that
-fires too early kills a load that would have succeeded and starts it again.
+One arithmetic for both: probes get a multiple of the estimate, because a probe that fires too early kills a load that
+would have succeeded and starts it again. The figures and their sources are in ``inference.facts.loading``.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["Startup", "startup"]
+from inference.facts.loading import ENGINES, PROBE_MARGIN, STORES
 
-_READ_BYTES_PER_SECOND = {"hub": 200e6, "bucket": 1_000e6}
-"""Weights read per node. Hub: llm-d pattern 1 on a T4 saw 5 GB in 2–3 minutes with start-up included. Bucket: Cloud
-Storage FUSE with parallel download onto local SSD reaches more; a busy bucket or a small node reaches less."""
-
-_ENGINE_SECONDS = {"one": 120, "group": 300, "tpu": 720}
-"""Memory profiling, compilation and graph capture, on one node and over several; XLA compiles for 12 minutes."""
-
-_FLOOR_SECONDS = {"one": 600, "group": 1800, "tpu": 1800}
-"""Never allow less: faults VLLM-014 (600 s; 1,800 s above 100B parameters or over several nodes) and KS-011."""
-
-_MARGIN = 2.0
-"""Probes allow twice the estimate."""
+__all__ = ["LARGE_PARAMETERS", "PROBE_PERIOD", "Startup", "engine_kind", "read_seconds", "startup"]
 
 PROBE_PERIOD = 10
 """Seconds between two probes."""
+
+LARGE_PARAMETERS = 100e9
+_LARGE_BYTES = 200e9
+"""Beyond either a server on one node takes as long as one on several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +43,22 @@ class Startup:
         return math.ceil(self.budget_seconds / PROBE_PERIOD)
 
 
+def read_seconds(weight_bytes: float, store: str, nodes: int) -> int:
+    """Return how long reading takes: of some stores every node reads its own part, of others the whole."""
+    found = STORES[store]
+    per_node = weight_bytes / nodes if found.divided else weight_bytes
+    return math.ceil(per_node / found.bytes_per_second)
+
+
+def engine_kind(weight_bytes: float | None, nodes: int, parameters: int | None, *, tpu: bool) -> str:
+    """Return which entry of ``ENGINES`` a server is."""
+    large = nodes > 1 or (weight_bytes or 0.0) > _LARGE_BYTES or (parameters or 0) > LARGE_PARAMETERS
+    return "tpu" if tpu else "group" if large else "one"
+
+
 def startup(
     weight_bytes: float | None,
-    source: Literal["hub", "bucket"],
+    store: str,
     nodes: int,
     parameters: int | None = None,
     *,
@@ -61,14 +66,14 @@ def startup(
 ) -> Startup:
     """Return the estimate for a model of ``weight_bytes`` spread over ``nodes``.
 
-    Every node reads its own part from a bucket, and the whole from the Hub. Weights of unknown size count as
-    nothing, so that the floor decides.
+    Args:
+        weight_bytes: size of the files; weights of unknown size count as nothing, so that the floor decides.
+        store: where they are read from, a name in ``STORES``.
+        nodes: nodes of one replica.
+        parameters: elements of the weights.
+        tpu: whether XLA compiles the model.
     """
-    size = weight_bytes or 0.0
-    per_node = size if source == "hub" else size / nodes
-    large = nodes > 1 or size > 200e9 or (parameters or 0) > 100e9
-    read = math.ceil(per_node / _READ_BYTES_PER_SECOND[source])
-    kind = "tpu" if tpu else "group" if large else "one"
-    engine = _ENGINE_SECONDS[kind]
-    wanted = max((read + engine) * _MARGIN, _FLOOR_SECONDS[kind])
-    return Startup(read, engine, math.ceil(wanted / 60) * 60)
+    read = read_seconds(weight_bytes or 0.0, store, nodes)
+    engine = ENGINES[engine_kind(weight_bytes, nodes, parameters, tpu=tpu)]
+    wanted = max((read + engine.seconds) * PROBE_MARGIN, engine.floor_seconds)
+    return Startup(read, engine.seconds, math.ceil(wanted / 60) * 60)

@@ -75,8 +75,7 @@ def check_parameters(rule: Rule, values: Mapping[str, Any]) -> Iterator[Problem]
                 "The rule compares it with what a resource says and could not decide.",
                 f"Write {known[name].expected}, for example {_shown(known[name].default)}.",
             )
-            return
-    given = {name: value for name, value in values.items() if name in known}
+    given = {name: value for name, value in values.items() if name in known and known[name].accepts(value)}
     try:
         rule.configured(typed(rule, given))
     except ValueError as error:

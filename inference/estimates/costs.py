@@ -7,7 +7,7 @@ List prices, unless the owner agreed on others. Traffic and what else is billed 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,25 +31,22 @@ class Estimate:
     @cached_property
     def idle(self) -> Sum:
         """With the fewest nodes that the autoscalers keep."""
-        return self.idle_of(lambda _: True)
+        return total((line, line.idle_hourly) for line in self.lines)
 
     @cached_property
     def most(self) -> Sum:
         """With the most nodes that the autoscalers may run."""
-        return self.most_of(lambda _: True)
+        return total((line, line.most_hourly) for line in self.lines)
 
-    def idle_of(self, wanted: Callable[[Line], bool]) -> Sum:
-        """Add up some of the lines at the fewest nodes."""
-        return total((line, line.idle_hourly) for line in self.lines if wanted(line))
+    @cached_property
+    def groups(self) -> Mapping[str, Estimate]:
+        """The lines by what they belong to, in their order."""
+        return _by(self.lines, lambda line: line.group)
 
-    def most_of(self, wanted: Callable[[Line], bool]) -> Sum:
-        """Add up some of the lines at the most nodes."""
-        return total((line, line.most_hourly) for line in self.lines if wanted(line))
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """What the lines belong to, in their order."""
-        return tuple(dict.fromkeys(line.group for line in self.lines))
+    @cached_property
+    def modes(self) -> Mapping[str, Estimate]:
+        """The lines of nodes by the way the nodes are bought; ``unknown`` where that is not known."""
+        return _by((line for line in self.lines if line.kind == "nodes"), lambda line: line.mode or "unknown")
 
     @property
     def span(self) -> str:
@@ -58,6 +55,13 @@ class Estimate:
             return "nothing that is billed by the hour"
         idle, most = str(self.idle), str(self.most)
         return f"{idle} a month" if idle == most else f"{idle} idle – {most} at maximum, a month"
+
+
+def _by(lines: Iterable[Line], key: Callable[[Line], str]) -> Mapping[str, Estimate]:
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(key(line), []).append(line)
+    return {name: Estimate(tuple(members)) for name, members in found.items()}
 
 
 def estimate(stack: Stack, agreed: Agreement = LIST_PRICES) -> Estimate:

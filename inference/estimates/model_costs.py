@@ -170,11 +170,17 @@ def _workload(stack: Stack, thing: KubernetesObject, agreed: Agreement) -> Workl
     pods = [pod for pod in thing.resource.view(PodTemplate.of) if pod.accelerators]
     declared = pods[0].replicas if pods else None
     fewest = most = declared
-    for scaler in stack.each(Autoscaler):
-        if scaler.target(stack) is thing:
-            fewest, most = _span(scaler)
+    if scaler := stack.view(_scalers).get(thing.resource.urn):
+        fewest, most = _span(scaler)
     choices = tuple(tuple(_shares(stack, pod, agreed)) for pod in pods)
     return Workload(object=thing, replicas=declared, fewest=fewest, most=most, choices=choices)
+
+
+def _scalers(stack: Stack) -> dict[str, Autoscaler]:
+    """Return the autoscalers by the URN of the workload that they scale."""
+    return {
+        target.resource.urn: scaler for scaler in stack.each(Autoscaler) if (target := scaler.target(stack)) is not None
+    }
 
 
 def _span(scaler: Autoscaler) -> tuple[int | None, int | None]:

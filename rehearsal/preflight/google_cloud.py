@@ -21,6 +21,9 @@ __all__ = ["GoogleCloud", "Libraries", "credentials", "load"]
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT_S = 30
+_PATIENCE_S = 10.0
+"""For one question with all its retries; the libraries would try for ten minutes."""
+
 _SERVICES_A_CALL = 30
 """Names that one call of ``services:batchGet`` takes: https://cloud.google.com/service-usage/docs/reference/rest"""
 _PERMISSIONS_A_CALL = 100
@@ -34,7 +37,7 @@ class Libraries:
         with warnings.catch_warnings():
             # They announce the end of support of Python versions on import.
             warnings.simplefilter("ignore", FutureWarning)
-            from google.api_core import exceptions
+            from google.api_core import exceptions, retry
             from google.auth import exceptions as auth_exceptions
             from google.cloud import (
                 cloudquotas_v1,
@@ -44,6 +47,7 @@ class Libraries:
                 service_usage_v1,
             )
         self.exceptions: ModuleType = exceptions
+        self.retry: ModuleType = retry
         self.auth_exceptions: ModuleType = auth_exceptions
         self.compute: ModuleType = compute_v1
         self.container: ModuleType = container_v1
@@ -98,6 +102,8 @@ def credentials(project: str | None) -> Any:
 
 def _short(error: BaseException) -> str:
     """Return the first sentence of an error: what follows are often stack traces and links."""
+    # The cause of a retry that was given up says more than that it was.
+    error = getattr(error, "cause", None) or error
     text = str(getattr(error, "message", "") or error)
     return cut(text.strip().partition("\n")[0], 300) or type(error).__name__
 
@@ -109,8 +115,11 @@ class _RefusedError(NotAnsweredError):
 class GoogleCloud:
     """Answers from Google Cloud; see ``questions.Cloud``."""
 
-    def __init__(self, libraries: Libraries, credentials: Any, endpoint: str | None = None) -> None:
+    def __init__(
+        self, libraries: Libraries, credentials: Any, endpoint: str | None = None, patience_s: float = _PATIENCE_S
+    ) -> None:
         self._libraries = libraries
+        self._retry = libraries.retry.Retry(timeout=patience_s)
         options = {"api_endpoint": endpoint} if endpoint else None
         self._made: dict[type, Any] = {}
         self._arguments = {"credentials": credentials, "transport": "rest", "client_options": options}
@@ -143,7 +152,7 @@ class GoogleCloud:
         """Return what a client's method answers, None where there is no such thing."""
         try:
             with self._answered():
-                return getattr(self._client(kind), method)(request=fields, timeout=_TIMEOUT_S)
+                return getattr(self._client(kind), method)(request=fields, retry=self._retry, timeout=_TIMEOUT_S)
         except self._libraries.exceptions.NotFound:
             return None
 
@@ -216,8 +225,8 @@ class GoogleCloud:
             answer = self._get(kind, "test_iam_permissions", **fields)
         except _RefusedError:
             if len(permissions) == 1:
-                raise
-            # One name that projects do not know spoils the whole call.
+                # A name that projects do not know, which spoiled the whole call.
+                return
             half = len(permissions) // 2
             yield from self._granted(project, permissions[:half])
             yield from self._granted(project, permissions[half:])

@@ -20,7 +20,7 @@ _HASTY = re.compile(r"[@#](?=\S)|:(?=//|[\w+-]+:)|\bGH(?=-\d)|\bwww(?=\.)", re.I
 
 _START = re.compile(r"(?:\d{1,9})?[-+#=.)](?=[-+#=\s]|$)")
 """What may begin a list, a heading, a rule or an underline at the start of a line."""
-_SIMPLE = re.compile(r"[^`|\s](?:[^`|\n\r]*[^`|\s])?")
+_SIMPLE = re.compile(r"[^`|<>\s](?:[^`|<>\n\r]*[^`|<>\s])?")
 
 
 def inline(text: Text) -> str:

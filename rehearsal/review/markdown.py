@@ -17,6 +17,9 @@ MARKER = "<!-- gke-inference-review -->"
 LIMIT = 65_536
 """Most characters of a comment on GitHub; counted here in bytes, which are never fewer."""
 
+_ROOM = 1_536
+"""Bytes that are left to who posts it: where it comes from, and of which commit it is."""
+
 _SIGNS = {Standing.SAFE: "✅", Standing.RISKY: "⚠️", Standing.BROKEN: "❌"}
 _WORDS = {Standing.SAFE: "safe", Standing.RISKY: "risky", Standing.BROKEN: "broken"}
 
@@ -34,7 +37,7 @@ _LONGEST_PROBLEM = 6_000
 """Characters of why a stack does not load."""
 
 
-def markdown(report: Report, limit: int = LIMIT) -> str:
+def markdown(report: Report, limit: int = LIMIT - _ROOM) -> str:
     """Return the report as Markdown of at most so many bytes.
 
     Where it is longer, the longest and least important sections lose rows, then all but their headline.

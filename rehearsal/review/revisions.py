@@ -80,12 +80,14 @@ def against_revision(project: Project, revision: str, wanted: Sequence[Target], 
     changed = repository.changed(commit)
     inside = PurePosixPath(os.path.relpath(project.root, repository.root).replace(os.sep, "/"))
     paths = [_relative(path, inside) for path in changed]
-    if not any(path is not None and _matters(path, wanted, project) for path in paths):
+    for target in wanted:
+        if not target.file.is_file() and _place(target, project) not in paths:
+            _known(target, project)
+    if not any(_matters(path, wanted, project) for path in paths):
         return Comparison(against, tuple(Revised(change=_unchanged(target.name)) for target in wanted))
     with repository.files_at(commit) as files:
         root = files / inside
         gone = _removed(root, project, wanted) if every else ()
-        _exist(wanted, root, project)
         with ThreadPoolExecutor(max_workers=2) as pool:
             older = [pool.submit(_rehearsed_apart, root, project, target) for target in (*wanted, *gone)]
             newer = [_rehearsed_here(project, target) for target in wanted] + [_After(None)] * len(gone)
@@ -95,6 +97,8 @@ def against_revision(project: Project, revision: str, wanted: Sequence[Target], 
 
 def against_baseline(project: Project, baseline: Path, target: Target) -> Comparison:
     """Rehearse one stack and compare it with an earlier plan, a preview's digest or an exported state."""
+    if not target.file.is_file():
+        _known(target, project)
     before = _Before(digests.load(baseline))
     after = _rehearsed_here(project, target)
     return Comparison(str(baseline), (_revised(target, before, after),))
@@ -108,8 +112,8 @@ def of_preview(project: Project, preview: Path, name: str, stack: str) -> Compar
     return Comparison(f"the state that {preview.name} started from", (Revised(change=change),))
 
 
-def _relative(path: str, inside: PurePosixPath) -> str | None:
-    """Return a path of the repository as one of the project; ``None`` for one outside of it."""
+def _relative(path: str, inside: PurePosixPath) -> str:
+    """Return a path of the repository as one of the project; it may lead out of it."""
     if str(inside) == ".":
         return path
     prefix = f"{inside}/"
@@ -147,21 +151,19 @@ def _removed(root: Path, project: Project, wanted: Sequence[Target]) -> tuple[Ta
     )
 
 
-def _exist(wanted: Sequence[Target], root: Path, project: Project) -> None:
-    """Refuse a name that neither revision knows."""
-    for target in wanted:
-        if target.file.is_file() or (root / _place(target, project)).is_file():
-            continue
-        if not target.chosen:
-            stackfiles.locate(project, target.stack)
-        problem = Problem(f"--config-file {target.name}", "no such file", "neither revision has it", "Check the path.")
-        raise ProblemsError("review", [problem])
+def _known(target: Target, project: Project) -> None:
+    """Refuse a name that stands for no file."""
+    if target.chosen:
+        where = f"--config-file {target.name}"
+        why = "neither revision has it" if target.file.is_relative_to(project.root) else "nothing to read"
+        raise ProblemsError("review", [Problem(where, "no such file", why, "Check the path.")])
+    stackfiles.locate(project, target.stack)
 
 
 def _place(target: Target, project: Project) -> str:
     """Return where the stack file lies in the project; a file from outside of it keeps its own path."""
     path = target.file
-    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else str(path)
+    return path.relative_to(project.root).as_posix() if path.is_relative_to(project.root) else str(path)
 
 
 @dataclass(frozen=True, slots=True)

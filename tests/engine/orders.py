@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 from rehearsal import urns
 from rehearsal.providers.journal import Entry
@@ -13,8 +14,9 @@ from rehearsal.providers.world import Record
 __all__ = ["disorders", "orphans", "rank"]
 
 RANKS = ("gateway", "workload", "controller", "pool", "cluster", "network")
-PAIRS = [*((one, later) for place, one in enumerate(RANKS) for later in RANKS[place + 1 :]), ("pool", "fabric")]
-"""What has to be gone before what; the networks between accelerators wait for the pools alone."""
+_BEFORE_FABRIC = "accelerators"
+PAIRS = [*combinations(RANKS, 2), (_BEFORE_FABRIC, "fabric")]
+"""What has to be gone before what; the networks between accelerators wait for the pools of these alone."""
 
 _RANKED = {
     "gcp:container/nodePool:NodePool": "pool",
@@ -50,7 +52,10 @@ def disorders(entries: Sequence[Entry]) -> Iterator[str]:
     ended: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for place, entry in enumerate(entries):
         if entry.operation == "delete" and (ranked := rank(entry.urn)):
-            {"begin": begun, "end": ended, "fail": ended}[entry.phase][ranked].append((place, entry.urn))
+            met = {"begin": begun, "end": ended, "fail": ended}[entry.phase]
+            met[ranked].append((place, entry.urn))
+            if ranked == "pool" and "InferenceCluster$" not in entry.urn:
+                met[_BEFORE_FABRIC].append((place, entry.urn))
     for earlier, later in PAIRS:
         if ended[earlier] and begun[later]:
             last, first = max(ended[earlier]), min(begun[later])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +62,7 @@ def test_a_pool_for_which_there_is_no_capacity_fails_alone_and_the_next_update_g
 @pytest.mark.parametrize("held", ["platform-vpc", "inference-cluster", "t4-nodes", "qwen-server"])
 def test_a_killed_update_is_taken_up_where_it_was(held: str, undisturbed: tuple[Any, Any], tmp_path: Path) -> None:
     stage = staged(tmp_path, "dev")
-    _kill_while_creating(stage, held, "begin", HOLD_CREATE)
+    _end_while_creating(stage, held, "begin", HOLD_CREATE)
     done = {entry.urn for entry in stage.home.journal.read() if (entry.phase, entry.operation) == ("end", "create")}
     locked = stage.run("up", "--skip-preview")
     assert locked.status != 0
@@ -73,9 +76,23 @@ def test_a_killed_update_is_taken_up_where_it_was(held: str, undisturbed: tuple[
     assert stage.normal() == undisturbed
 
 
+def test_an_interrupted_update_ends_in_good_order_and_is_taken_up(undisturbed: tuple[Any, Any], tmp_path: Path) -> None:
+    stage = staged(tmp_path, "dev")
+
+    def interrupt(process: subprocess.Popen[str]) -> None:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) != 0
+
+    _end_while_creating(stage, "inference-cluster", "begin", HOLD_CREATE, interrupt)
+    resumed = stage.run("up", "--skip-preview")
+    assert resumed.status == 0, resumed.text
+    assert "interrupted while" not in resumed.text
+    assert stage.normal() == undisturbed
+
+
 def test_what_the_cloud_finished_after_the_kill_is_imported(undisturbed: tuple[Any, Any], tmp_path: Path) -> None:
     stage = staged(tmp_path, "dev")
-    made = _kill_while_creating(stage, "inference-cluster", "end", LOSE_CREATE)
+    made = _end_while_creating(stage, "inference-cluster", "end", LOSE_CREATE)
     assert stage.run("cancel", "--yes").status == 0
     refused = stage.run("up", "--skip-preview")
     assert refused.status != 0
@@ -97,8 +114,10 @@ def _provider(stage: Stage) -> str:
     return found
 
 
-def _kill_while_creating(stage: Stage, name: str, phase: str, fault: str) -> Entry:
-    """Kill an update when the creation of a resource has come to a phase; returns the entry that says so."""
+def _end_while_creating(
+    stage: Stage, name: str, phase: str, fault: str, end: Callable[[subprocess.Popen[str]], None] = kill
+) -> Entry:
+    """End an update when the creation of a resource has come to a phase; returns the entry that says so."""
     process = stage.start("up", "--skip-preview", **{fault: f"::{name}$"})
     try:
         deadline = time.monotonic() + 60
@@ -109,4 +128,4 @@ def _kill_while_creating(stage: Stage, name: str, phase: str, fault: str) -> Ent
             time.sleep(0.1)
         raise AssertionError(f"the creation of {name} never began")
     finally:
-        kill(process)
+        end(process)

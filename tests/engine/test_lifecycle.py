@@ -85,19 +85,22 @@ class TestLife:
         life.revealed = SECRET in life.stage.run("stack export", "--show-secrets").text
         life.stages.add("up")
 
-    def test_a_second_preview_finds_nothing_to_do(self, life: Life) -> None:
+    def test_a_second_preview_and_a_refresh_find_nothing_to_do(self, life: Life) -> None:
         life.after("up")
         done = life.stage.run("preview", "--expect-no-changes", "--diff")
         assert done.status == 0, done.text
+        refreshed = life.stage.run("refresh", "--skip-preview", "--expect-no-changes")
+        assert refreshed.status == 0, refreshed.text
 
     def test_another_number_of_replicas_is_one_update_in_place(self, life: Life) -> None:
         life.after("up")
         life.config = variants.another_replica_count(life.config)
         life.stage.configure(life.config)
-        done = life.stage.run("up", "--skip-preview", "--diff")
+        done = life.stage.run("up", "--skip-preview", "--diff", "--logtostderr", "--verbose", "3")
         life.outputs.append(done.text)
         assert done.status == 0, done.text
-        assert [operation for operation, _ in done.changed()] == ["update"], done.changed()
+        ((operation, urn),) = done.changed()
+        assert (operation, rank(urn)) == ("update", "workload")
 
     def test_a_locked_stack_refuses_to_go(self, life: Life) -> None:
         life.after("up")
@@ -116,6 +119,7 @@ class TestLife:
         assert done.status != 0
         assert "unable to replace resource" in done.text
         assert f"NodePool::{pool}-nodes" in done.text
+        assert "protect" in done.text
         assert not done.changed()
 
     def test_unlocked_the_pool_is_made_anew_and_neither_cluster_nor_servers_are(self, life: Life) -> None:
@@ -137,13 +141,13 @@ class TestLife:
     def test_taken_down_it_goes_from_the_gateway_to_the_networks_and_leaves_nothing(self, life: Life) -> None:
         life.after("unlocked")
         releases = records(life.stage, ":Release")
+        standing_ranks = {rank(str(r["urn"])) for r in life.stage.state() if r.get("custom") and not r.get("external")}
         done = life.stage.run("destroy", "--skip-preview")
         life.outputs.append(done.text)
         assert done.status == 0, done.text
         deletions: tuple[Entry, ...] = done.entries
-        gone = {rank(urn) for _, urn in done.changed("delete")}
-        assert gone == {rank(state.urn) for state in life.plan if state.custom and not state.external}
-        assert {"workload", "pool", "cluster", "network"} <= gone
+        assert {rank(urn) for _, urn in done.changed("delete")} == standing_ranks
+        assert {"workload", "pool", "cluster", "network"} <= standing_ranks
         assert not list(disorders(deletions))
         assert not list(orphans(deletions, releases))
         assert not list(life.stage.world)

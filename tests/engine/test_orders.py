@@ -16,6 +16,7 @@ URNS = {
     "workload": f"{COMPONENT}:VllmServer$kubernetes:apps/v1:Deployment::qwen-server",
     "controller": f"{COMPONENT}:LeaderWorkerSetController$kubernetes:helm.sh/v3:Release::lws-release",
     "pool": f"{COMPONENT}:GpuNodePool$gcp:container/nodePool:NodePool::t4-nodes",
+    "system": f"{COMPONENT}:InferenceCluster$gcp:container/nodePool:NodePool::inference-system",
     "cluster": f"{COMPONENT}:InferenceCluster$gcp:container/cluster:Cluster::inference-cluster",
     "network": f"{COMPONENT}:PlatformNetwork$gcp:compute/network:Network::platform-vpc",
     "fabric": f"{COMPONENT}:RdmaNetwork$gcp:compute/subnetwork:Subnetwork::rdma-roce-0",
@@ -71,6 +72,7 @@ def test_two_at_the_same_time_are_a_disorder() -> None:
 def test_networks_between_accelerators_wait_for_the_pools_and_not_for_the_cluster() -> None:
     assert not list(disorders(deletions("pool", "fabric", "cluster")))
     assert list(disorders(deletions("fabric", "pool")))
+    assert not list(disorders(deletions("pool", "fabric", "system", "cluster")))
 
 
 @pytest.mark.parametrize(("order", "orphaned"), [(("set", "controller"), 0), (("controller", "set"), 1)])

@@ -96,11 +96,15 @@ def test_a_context_that_is_too_long_is_told_the_longest_and_the_fp8_cache_that_h
 
 
 def test_what_needs_two_changes_is_told_both() -> None:
-    # 405B in BF16 on eight H100: FP8 weights alone leave too little, more nodes or FP8 with more are needed.
-    place = situation(MODELS["meta-llama/Llama-3.1-405B-Instruct"], GPUS["nvidia-l4"], Split(8), 4096)
-    assert place is not None
-    for found in alternatives(place):
-        assert found.fit.holds_one_sequence
+    # 1.4 TiB in BF16, on nodes of one B200 each: eight stages are too few, and FP8 weights on one GPU too.
+    gpu = GPUS["nvidia-b200"]
+    found = fit(MODELS["zai-org/GLM-5"], Device(gpu.name, gpu.memory_gib), Split(), context=8192, utilization=0.9)
+    assert found is not None
+    suggested = alternatives(Situation(model=MODELS["zai-org/GLM-5"], fit=found, gpu=gpu, per_node=1))
+    assert [one.setting for one in suggested] == [
+        "a version of the model with FP8 weights on tensor 1 × pipeline 5 (5 accelerators)"
+    ]
+    assert all(one.fit.holds_one_sequence for one in suggested)
 
 
 @pytest.mark.parametrize("gpu", GPUS.values(), ids=lambda gpu: gpu.name)
@@ -134,8 +138,8 @@ def test_the_policy_refuses_the_same_of_anybodys_resources_and_says_what_would_f
 
 
 def test_the_policy_judges_a_pod_by_its_pool_too() -> None:
-    config = {"machineType": "a3-highgpu-8g", "labels": {"pool": "x"}}
-    config["guestAccelerators"] = [{"type": "nvidia-h100-80gb", "count": 8}]  # type: ignore[assignment]
+    gpus = [{"type": "nvidia-h100-80gb", "count": 8}]
+    config = {"machineType": "a3-highgpu-8g", "labels": {"pool": "x"}, "guestAccelerators": gpus}
     server = container(
         {
             "command": ["vllm", "serve", "meta-llama/Llama-3.3-70B-Instruct", "--max-model-len=4096"],

@@ -141,7 +141,7 @@ def _tolerated(tolerations: Iterable[Mapping[str, Any]], key: str, value: str, e
 def nodes(plan: Plan) -> Iterator[Node]:
     """Yield every node that the pools of a plan may have."""
     objects = _Objects.of(plan)
-    for state in plan.of_type(_POOL):
+    for state in sorted(plan.of_type(_POOL), key=lambda state: state.name):
         made = _node(state, objects)
         for index in range(_count(state.inputs)):
             yield Node(f"{state.name}-{index}", made.machine, dict(made.labels), list(made.taints), dict(made.free))

@@ -68,8 +68,12 @@ def _requested(container: Manifest) -> dict[str, float]:
 
 
 def manifests(plan: Plan) -> list[Manifest]:
-    """Return every Kubernetes object of a plan."""
-    return [thing for _, thing in objects(plan)]
+    """Return every Kubernetes object of a plan, in an order that does not depend on which was registered first."""
+    return sorted((thing for _, thing in objects(plan)), key=_address)
+
+
+def _address(thing: Manifest) -> tuple[str, str, str]:
+    return thing["metadata"].get("namespace", ""), thing["kind"], thing["metadata"]["name"]
 
 
 def templates(thing: Manifest) -> Iterator[tuple[str, Manifest, int, Mapping[str, str]]]:

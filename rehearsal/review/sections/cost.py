@@ -6,9 +6,9 @@ budget, which the policy ``costs-stack-within-budget`` answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 from inference.estimates.costs import Estimate, estimate
@@ -48,7 +48,10 @@ _NOTHING = _Bill(_NO_ESTIMATE, (), Agreement())
 def _bill(side: Side | None, agreed: Agreement) -> _Bill:
     if side is None:
         return _NOTHING
-    return _Bill(estimate(side.stack, agreed), model_costs(side.stack, agreed), agreed)
+    found = estimate(side.stack, agreed)
+    # A machine type may be a secret of the program; sums and tables name it as the plan would.
+    lines = tuple(replace(line, what=side.plan.blind(line.what)) for line in found.lines)
+    return _Bill(replace(found, lines=lines), model_costs(side.stack, agreed), agreed)
 
 
 def section(change: StackChange) -> Section | None:
@@ -113,49 +116,44 @@ def _hourly(amount: Sum) -> str:
     return amount.worded(amount.hourly, 2)
 
 
+_HEADER = ("Idle, an hour", "Idle, a month", "Maximum, an hour", "Maximum, a month")
+
+
 def _overview(before: _Bill, after: _Bill, *, one_sided: bool) -> Table:
-    header = ("What", "Idle, an hour", "Idle, a month", "Maximum, an hour", "Maximum, a month")
-    rows: list[Sequence[Text]] = [_row("the stack", before, after, lambda _: True, alone=one_sided)]
-    groups = tuple(dict.fromkeys((*before.estimate.groups, *after.estimate.groups)))
+    whole = _amounts(before.estimate, after.estimate, alone=one_sided)
+    rows: list[Sequence[Text]] = [("the stack", *whole)]
     shown = 0
-    for group in groups:
-        row = _row((Code(group),), before, after, partial(_belongs, group), alone=one_sided)
-        if not one_sided and not any("→" in str(cell) for cell in row[1:]):
+    for group, cells in _compared(before.estimate.groups, after.estimate.groups, alone=one_sided):
+        if not one_sided and not any("→" in cell for cell in cells):
             continue
         shown += 1
         if shown <= _ROWS:
-            rows.append(row)
+            rows.append(((Code(group),), *cells))
     if shown > _ROWS:
         rows.append((f"… and {shown - _ROWS:,} more", "", "", "", ""))
-    return Table(header, rows, frozenset({1, 2, 3, 4}))
-
-
-def _row(name: Text, before: _Bill, after: _Bill, wanted: Callable[[Line], bool], *, alone: bool) -> Sequence[Text]:
-    cells: list[Text] = [name]
-    for of in (Estimate.idle_of, Estimate.most_of):
-        old, new = (
-            of(bill.estimate, wanted) if any(map(wanted, bill.estimate.lines)) else None for bill in (before, after)
-        )
-        cells += [_both(old, new, _hourly, alone=alone), _both(old, new, str, alone=alone)]
-    return cells
-
-
-def _belongs(group: str, line: Line) -> bool:
-    return line.group == group
-
-
-def _bought(mode: str, line: Line) -> bool:
-    return line.kind == "nodes" and (line.mode or "unknown") == mode
+    return Table(("What", *_HEADER), rows, frozenset({1, 2, 3, 4}))
 
 
 def _by_mode(before: _Bill, after: _Bill, *, one_sided: bool) -> Table | None:
-    lines = [line for bill in (before, after) for line in bill.estimate.lines if line.kind == "nodes"]
-    modes = tuple(dict.fromkeys(line.mode or "unknown" for line in lines))
-    if not modes:
-        return None
-    header = ("Nodes bought", "Idle, an hour", "Idle, a month", "Maximum, an hour", "Maximum, a month")
-    rows = [_row(mode, before, after, partial(_bought, mode), alone=one_sided) for mode in modes]
-    return Table(header, rows, frozenset({1, 2, 3, 4}))
+    rows = [(mode, *cells) for mode, cells in _compared(before.estimate.modes, after.estimate.modes, alone=one_sided)]
+    return Table(("Nodes bought", *_HEADER), rows, frozenset({1, 2, 3, 4})) if rows else None
+
+
+def _compared(
+    before: Mapping[str, Estimate], after: Mapping[str, Estimate], *, alone: bool
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name in dict.fromkeys((*before, *after)):
+        yield name, _amounts(before.get(name), after.get(name), alone=alone)
+
+
+def _amounts(before: Estimate | None, after: Estimate | None, *, alone: bool) -> tuple[str, ...]:
+    """Say the four amounts of a row: idle and at maximum, by the hour and by the month."""
+    return (
+        _both(before, after, lambda side: _hourly(side.idle), alone=alone),
+        _both(before, after, lambda side: str(side.idle), alone=alone),
+        _both(before, after, lambda side: _hourly(side.most), alone=alone),
+        _both(before, after, lambda side: str(side.most), alone=alone),
+    )
 
 
 def _models(before: _Bill, after: _Bill, *, one_sided: bool) -> Table:

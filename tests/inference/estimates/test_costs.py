@@ -401,8 +401,8 @@ def test_every_amount_is_its_price_times_its_count_and_sums_are_of_lines(
 
 def test_groups_add_up_to_the_whole() -> None:
     found = costs(cluster(), pool(), pool({"nodeConfig": {"spot": True}}, "other"), nat())
-    parts = sum(found.idle_of(lambda one, name=group: one.group == name).hourly for group in found.groups)  # type: ignore[misc]
-    assert parts == pytest.approx(found.idle.hourly)
+    assert sum(part.idle.hourly for part in found.groups.values()) == pytest.approx(found.idle.hourly)
+    assert {name: len(part.lines) for name, part in found.modes.items()} == {"on-demand": 1, "spot": 1}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,8 @@ class Clone:
 
     def git(self, *arguments: str) -> str:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        done = subprocess.run(
-            ["git", *WHO, "-C", str(self.root), *arguments],
+        done = subprocess.run(  # noqa: S603 - our own command
+            ["git", *WHO, "-C", str(self.root), *arguments],  # noqa: S607 - the one on PATH
             capture_output=True, text=True, check=True, env=environment | {"GIT_CONFIG_GLOBAL": os.devnull},
         )  # fmt: skip
         return done.stdout
@@ -45,7 +45,7 @@ class Clone:
 
     def review(self, *arguments: str, cwd: str = ".", **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ``python -m rehearsal review`` here; the project's packages come from this checkout."""
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "rehearsal", "review", *arguments],
             cwd=self.root / cwd,
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **environment},
@@ -68,6 +68,3 @@ def emptied(root: Path) -> Clone:
     made = Clone(root)
     made.git("init", "--quiet", "--initial-branch", "main")
     return made
-
-
-Lines = Callable[[str], list[str]]

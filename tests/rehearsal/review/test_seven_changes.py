@@ -36,7 +36,10 @@ def _two_pools() -> Config:
     small = {"model": "Qwen/Qwen2.5-0.5B-Instruct", "pool": "l4", "contextLength": 4096, "weights": {"source": "hub"}}
     _section(config, "models")["small"] = small
     # With two left, the gateway keeps asking the body which model is meant.
-    _section(config, "models")["other"] = {**_section(config, "models")["qwen"], "model": "Qwen/Qwen2.5-Math-1.5B-Instruct"}
+    _section(config, "models")["other"] = {
+        **_section(config, "models")["qwen"],
+        "model": "Qwen/Qwen2.5-Math-1.5B-Instruct",
+    }
     return config
 
 

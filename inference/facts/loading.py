@@ -1,0 +1,174 @@
+"""How long it takes from a wish for a server to its first answer: measured where somebody did, assumed elsewhere.
+
+Measurements differ by machine, region and hour; every figure is a typical one, to plan with and not to promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+__all__ = [
+    "ENGINES",
+    "IMAGES",
+    "IMAGE_STREAMING_SECONDS",
+    "NODES",
+    "PRELOADED_SPEEDUP",
+    "PROBE_MARGIN",
+    "PULL_BYTES_PER_SECOND",
+    "STORES",
+    "Engine",
+    "Image",
+    "NodeStart",
+    "Store",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """Where weights are read from."""
+
+    name: str
+    """As a sentence says it."""
+    bytes_per_second: float
+    """Of one node."""
+    divided: bool
+    """Whether a node of several reads its own part only."""
+    source: str
+
+
+STORES: Mapping[str, Store] = MappingProxyType(
+    {
+        "hub": Store(
+            name="the Hugging Face Hub",
+            bytes_per_second=200e6,
+            divided=False,
+            source="LLMDT4:5 GB in 2 to 3 minutes with the start-up included; assumed for other models",
+        ),
+        "bucket": Store(
+            name="a bucket through Cloud Storage FUSE with parallel downloads",
+            bytes_per_second=1_000e6,
+            divided=True,
+            source="ASSUMED:reaches more on a large node with local SSDs, less on a small one",
+        ),
+        "bucket-plain": Store(
+            name="a bucket through Cloud Storage FUSE without a file cache",
+            bytes_per_second=250e6,
+            divided=True,
+            source="GCSFUSE:parallel downloads load models up to nine times faster; a quarter of them is assumed",
+        ),
+        "streamer": Store(
+            name="a bucket through the Run:ai streamer",
+            bytes_per_second=2_000e6,
+            divided=True,
+            source="RUNAIBENCH:15 GB in 4.9 s from object storage, in 7.5 s from a fast disk",
+        ),
+        "hyperdisk-ml": Store(
+            name="a Hyperdisk ML volume",
+            bytes_per_second=2_400 * 2**20,
+            divided=True,
+            source="GKESAMPLES:provisioned with 2400 MiB/s, which all readers share; one at a time is assumed",
+        ),
+        "disk": Store(
+            name="a Persistent Disk or Hyperdisk volume",
+            bytes_per_second=240e6,
+            divided=True,
+            source="ASSUMED:a balanced disk of some 900 GiB",
+        ),
+        "local-ssd": Store(
+            name="local SSDs",
+            bytes_per_second=2_000e6,
+            divided=True,
+            source="RUNAIBENCH:15 GB in 7.5 s from a fast disk",
+        ),
+    }
+)
+"""Stores by name; what is not here has no known speed."""
+
+PULL_BYTES_PER_SECOND = 50e6
+"""Download and unpacking of an image (source KAITO2325: 5.60 GB in 101 s on an A100 node)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The image of a server."""
+
+    bytes: float
+    source: str
+
+
+IMAGES: Mapping[str, Image] = MappingProxyType(
+    {
+        "vllm": Image(bytes=10.7e9, source="LLMDPR1902:pulled in 214 s on an L4 node, at the speed above"),
+        "nim": Image(bytes=10.7e9, source="ASSUMED:like the vLLM that is in it"),
+        "sglang": Image(bytes=10.7e9, source="ASSUMED:like vLLM's"),
+    }
+)
+"""Images by engine, compressed, bytes."""
+
+IMAGE_STREAMING_SECONDS = 4
+"""Until the container starts with image streaming; what it then reads comes over the network (source LLMDPR1902)."""
+
+PRELOADED_SPEEDUP = 29
+"""How much faster a 16 GB image is there from a secondary boot disk (source GKELOADBLOG)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """From the weights in memory to the first answer."""
+
+    seconds: int
+    floor_seconds: int
+    """Never let a probe allow less."""
+    source: str
+
+
+ENGINES: Mapping[str, Engine] = MappingProxyType(
+    {
+        "one": Engine(
+            seconds=200,
+            floor_seconds=600,
+            source="LLMDPR1902:195 s with the load of 16 GB on an L4; KAITO2325:290 s for 27B on an A100",
+        ),
+        "group": Engine(
+            seconds=300,
+            floor_seconds=1800,
+            source="ASSUMED:several nodes, or more than 100 billion parameters, meet and capture in step",
+        ),
+        "tpu": Engine(seconds=720, floor_seconds=1800, source="TPUREADY:12 to 15 minutes to ready, XLA compiling"),
+    }
+)
+"""Imports, memory profiling, compilation and graph capture, by kind of server."""
+
+PROBE_MARGIN = 2.0
+"""Probes allow so many times the estimate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStart:
+    """From the wish for a node to pods on it; ``None`` where nobody can tell."""
+
+    seconds: int | None
+    why: str
+    """What it contains, or why it cannot be told."""
+    source: str
+
+
+NODES: Mapping[str, NodeStart] = MappingProxyType(
+    {
+        "gpu": NodeStart(
+            seconds=410,
+            why="the machine boots, joins, and gets its driver, if there is capacity at once",
+            source="KAITO2325:284 s and 126 s, at another cloud; CODALAB4042:270 s and 270 s on GKE in 2022",
+        ),
+        "tpu": NodeStart(
+            seconds=410, why="the machine boots and joins, if there is capacity at once", source="ASSUMED:as for GPUs"
+        ),
+        "waiting": NodeStart(
+            seconds=None, why="flex-start and queued nodes come when there is capacity, for which nobody vouches",
+            source="DWSDOC",
+        ),
+    }
+)  # fmt: skip
+"""New nodes by kind; those that stand already take no time."""
