@@ -85,12 +85,6 @@ class RdmaNetwork(pulumi.ComponentResource):
             self._create_objects(name, fabric)
         self.register_outputs({"attachment": args.pool.attachment, "networks": len(self.attached)})
 
-    def _create_networks(self, name: str, args: RdmaNetworkArgs, fabric: Fabric) -> list[AttachedNetwork]:
-        profile = network_profile(args.pool.zone, fabric)
-        if profile is None:
-            return self._create_vpcs(name, args, fabric)
-        return [*self._create_host_network(name, args, fabric), *self._create_fabric(name, args, fabric, profile)]
-
     def _create_host_network(self, name: str, args: RdmaNetworkArgs, fabric: Fabric) -> list[AttachedNetwork]:
         vpc, subnet = self._create_vpc(f"{name}-host", args, fabric, args.ranges.host_nics)
         return [AttachedNetwork(name=n, network=vpc.name, subnetwork=subnet.name) for n in fabric.host_network_names]

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from inference import described
 from inference.checks import check
+from inference.configuration import files
 from inference.problems import Problem, ProblemsError
 from inference.settings import NAMESPACE, SECTIONS, StackSettings
 from inference.settings.served import DEFAULT_ENGINE
@@ -49,7 +49,7 @@ def load(
         problems = [_problem(raw, detail) for detail in details]
         problems += _problems_of_the_rest(raw, details)
         raise ProblemsError(source, problems) from None
-    problems = list(described.read(settings, folder or Path()))
+    problems = list(files.read(settings, folder or Path()))
     if problems := [*problems, *check(settings)]:
         raise ProblemsError(source, problems)
     return settings

@@ -32,6 +32,16 @@ def test_an_example_carries_the_schema_comment_and_satisfies_it(path: Path) -> N
 
 
 @example
+def test_readme_says_what_an_example_is_runs_on_serves_costs_and_comes_from(path: Path) -> None:
+    rows = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in rows if line.startswith("| [") and f"(examples/{path.name})" in line)
+    *_, what, machines, models, monthly, source = (cell.strip() for cell in row.strip("|").split("|"))
+    assert all((what, machines, models))
+    assert re.search(r"\$[0-9,]+|unknown", monthly)
+    assert re.match(r"\[[^]]+\]\(https://[^)]+\)", source)
+
+
+@example
 def test_an_example_fits_on_one_screen(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 60
 

@@ -11,7 +11,7 @@ from inference import derivation
 from inference.blueprint.names import MODEL_LABEL, SERVER_PORT
 from inference.blueprint.pods import PodShare, pod_share
 from inference.blueprint.pools import GpuPoolPlan, TpuPoolPlan
-from inference.described import annotation_of, known_of
+from inference.configuration.files import annotation_of, known_of
 from inference.facts import gke
 from inference.facts.endpoint_picker import ROLE_LABEL, SIDECAR_ENGINE_PORT
 from inference.facts.models import Model

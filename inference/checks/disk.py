@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from inference.configuration.files import known_of
 from inference.derivation import machine_of, stages_of, vllm_models
-from inference.described import known_of
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.models import HubWeights

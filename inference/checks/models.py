@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from inference.checks import disaggregation
 from inference.checks.memory import check as check_memory
+from inference.configuration.files import known_of
 from inference.derivation import (
     INSTALLED_FABRICS,
     accelerators_per_node,
@@ -23,7 +24,6 @@ from inference.derivation import (
     stages_of,
     vllm_models,
 )
-from inference.described import known_of
 from inference.facts.models import Model
 from inference.facts.vllm import MIN_COMPUTE_CAPABILITY, is_flag
 from inference.fit import Split

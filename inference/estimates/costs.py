@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from inference.estimates.node_costs import counts, node_lines, region
+from inference.estimates.node_costs import counts, node_lines, region, reserved_nodes
 from inference.estimates.platform_costs import platform_lines, uncounted
 from inference.estimates.pricing import LIST_PRICES, Agreement, Line, Sum, total
 from inference.rules.views.fleet import Fleet
@@ -70,7 +70,7 @@ def estimate(stack: Stack, agreed: Agreement = LIST_PRICES) -> Estimate:
     idle: Counter[str] = Counter()
     most: Counter[str] = Counter()
     for site in stack.view(Fleet).sites:
-        lines.extend(node_lines(site, agreed))
+        lines.extend(node_lines(site, agreed, reserved_nodes(stack, site)))
         fewest, highest = counts(site)
         for vms, count in ((idle, fewest), (most, highest)):
             if count is None:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from inference.configuration.annotation import ANNOTATION, read_annotation
 from inference.facts import nim, vllm
-from inference.facts.annotated import ANNOTATION, read_annotation
 from inference.facts.models import Model, find
 from inference.facts.tpus import GENERATIONS
 from inference.fit import OUTSIDE_RESERVE_GIB, Device, Fit, Split, fit, longest_context

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from inference.estimates.pricing import Agreement, Line, Rate, terms_of
@@ -10,9 +11,13 @@ from inference.facts import prices
 from inference.facts.prices import Price, Terms
 from inference.facts.zones import is_region, is_zone, region_of
 from inference.rules.views.buying import reserving
-from inference.rules.views.fleet import Site
+from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.resources import short_name
+from inference.rules.views.stack import Stack
 
-__all__ = ["Purchase", "counts", "mode_of", "node_lines", "purchases", "region"]
+__all__ = ["Purchase", "counts", "mode_of", "node_lines", "purchases", "region", "reserved_nodes"]
+
+_RESERVATION = "gcp:compute/reservation:Reservation"
 
 _LOCAL_SSD_GIB = 375
 """Size of one local SSD: https://cloud.google.com/compute/docs/disks/local-ssd"""
@@ -137,8 +142,8 @@ def _beside(site: Site, agreed: Agreement, where: str | None, mode: str) -> Iter
         yield Purchase(what=f"{kind or 'unknown'} GPUs", units=count or 0, rate=rate if count else None)
 
 
-def node_lines(site: Site, agreed: Agreement) -> Iterator[Line]:
-    """Yield the lines of one pool."""
+def node_lines(site: Site, agreed: Agreement, reserved: int | None = None) -> Iterator[Line]:
+    """Yield the lines of one pool; ``reserved`` are the nodes of its reservation, where the program makes it."""
     fewest, most = counts(site)
     where, mode = region(site), mode_of(site) or ""
     group = f"pool {_called(site)}"
@@ -161,10 +166,12 @@ def node_lines(site: Site, agreed: Agreement) -> Iterator[Line]:
 
     for bought in purchases(site, agreed):
         yield line("nodes", bought)
-        if mode == "reservation" and fewest is not None and most != fewest:
-            idle = Purchase(what=f"{bought.what} reserved and not running", units=bought.units, rate=bought.rate)
+        waiting = Purchase(what=f"{bought.what} reserved and not running", units=bought.units, rate=bought.rate)
+        if mode == "reservation" and reserved is not None:
+            yield line("nodes", waiting, *(None if n is None else max(reserved - n, 0) for n in (fewest, most)))
+        elif mode == "reservation" and fewest is not None and most != fewest:
             # Nobody knows the size of the reservation, so not what it costs beyond the nodes that run.
-            yield line("nodes", idle, None, 0)
+            yield line("nodes", waiting, None, 0)
     for bought in _disks(site, agreed, where):
         yield line("disks", bought)
 
@@ -173,6 +180,32 @@ def _called(site: Site) -> str:
     """Return a name that is the same in every rehearsal: the program's own where there is one."""
     owner = site.pool.resource.name
     return f"{owner}/{site.pool.name or '?'}" if site.pool.inline else owner
+
+
+def reserved_nodes(stack: Stack, site: Site) -> int | None:
+    """Return the size of the reservation that a pool takes its nodes from, alone, where the program makes it."""
+    name = _reservation(site)
+    if name is None or stack.view(_takers)[name] != 1:
+        return None
+    return stack.view(_sizes).get(name)
+
+
+def _takers(stack: Stack) -> Counter[str]:
+    return Counter(name for site in stack.view(Fleet).sites if (name := _reservation(site)) is not None)
+
+
+def _sizes(stack: Stack) -> Mapping[str, int]:
+    return {
+        name: size
+        for declared in stack.of_type(_RESERVATION)
+        if (name := declared.props.text("name")) is not None
+        and (size := declared.props.integer("specificReservation", "count")) is not None
+    }
+
+
+def _reservation(site: Site) -> str | None:
+    names = site.pool.config.texts("reservationAffinity", "values")
+    return short_name(names[0]) if mode_of(site) == "reservation" and len(names) == 1 else None
 
 
 def _disks(site: Site, agreed: Agreement, where: str | None) -> Iterator[Purchase]:

@@ -20,6 +20,10 @@ from inference.facts.loading import (
     PRELOADED_SPEEDUP,
     PULL_BYTES_PER_SECOND,
     STORES,
+    Engine,
+    Image,
+    NodeStart,
+    Store,
 )
 from inference.facts.models import Model
 from inference.facts.sources import where
@@ -49,7 +53,7 @@ class Phase:
     why: str
     """What it assumes, or why it is unknown."""
     source: str = ""
-    """Where the figure comes from, as something to open."""
+    """Where the figure comes from, as something to open, or that it is assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +136,13 @@ def allowed_seconds(probe: Props) -> int | None:
     return delay + every * times if probe else None
 
 
+def _source(figure: Store | Image | Engine | NodeStart) -> str:
+    """Say where a figure comes from."""
+    parts = [where(figure.source)] if figure.source else []
+    parts += [f"assumed: {figure.assumed}"] if figure.assumed else []
+    return "; ".join(parts)
+
+
 # ------------------------------------------------------------------ node and image
 
 
@@ -140,7 +151,7 @@ def _node(sites: tuple[Site, ...], *, tpu: bool) -> Phase:
         return Phase("node", None, "it is not known on which node pool it runs")
     waiting = [site for site in sites if site.pool.flex_start or site.pool.queued]
     start = NODES["waiting" if waiting else "tpu" if tpu else "gpu"]
-    return Phase("node", start.seconds, start.why, where(start.source))
+    return Phase("node", start.seconds, start.why, _source(start))
 
 
 def _image(server: ModelServer, sites: tuple[Site, ...]) -> Phase:
@@ -156,7 +167,7 @@ def _image(server: ModelServer, sites: tuple[Site, ...]) -> Phase:
     if sites and all(_streamed(site) for site in sites):
         why = "streamed while the server already runs; only from Artifact Registry"
         return Phase("image", IMAGE_STREAMING_SECONDS, why, where("LLMDPR1902"))
-    return Phase("image", seconds, told, where(image.source))
+    return Phase("image", seconds, told, _source(image))
 
 
 def _preloaded(site: Site) -> bool:
@@ -184,7 +195,7 @@ def _weights(known: Model | None, store: str | None, nodes: int) -> Phase:
     size = f"{known.weight_bytes / 1e9:.0f} GB" if known.weight_bytes >= 10e9 else f"{known.weight_bytes / 1e9:.1f} GB"
     each = f", each of {nodes} nodes its part" if nodes > 1 and found.divided else ""
     why = f"{size} from {found.name} at {found.bytes_per_second / 1e6:,.0f} MB/s{each}"
-    return Phase("weights", seconds, why, where(found.source))
+    return Phase("weights", seconds, why, _source(found))
 
 
 def _store(stack: Stack, server: ModelServer) -> str | None:
@@ -251,4 +262,4 @@ def _engine(known: Model | None, nodes: int, *, tpu: bool) -> Phase:
         "group": "the same for a large model, or over several nodes",
         "tpu": "XLA compiles the model for every shape",
     }[kind]
-    return Phase("engine", engine.seconds, why, where(engine.source))
+    return Phase("engine", engine.seconds, why, _source(engine))

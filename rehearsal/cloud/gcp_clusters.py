@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Mapping
 
+from inference.facts.zones import is_zone
 from rehearsal.cloud.gcp_names import location, number_of, project, region
 from rehearsal.cloud.model import Asked
 from rehearsal.values import Secret
@@ -83,7 +84,8 @@ def node_pool(asked: Asked, identity: str) -> Mapping[str, object]:
     return {
         "name": name,
         "location": place,
-        "nodeLocations": zones,
+        # Which zones of a region GKE chooses is not known here.
+        **({"nodeLocations": zones} if isinstance(given, list) or is_zone(place) else {}),
         "version": _version(asked.text("version")),
         "instanceGroupUrls": groups,
         "managedInstanceGroupUrls": [group.replace("instanceGroupManagers", "instanceGroups") for group in groups],

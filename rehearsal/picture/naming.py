@@ -22,5 +22,5 @@ def called(resource: Resource) -> str:
 
 def natural(text: str) -> tuple[tuple[int, str], ...]:
     """Return a key that sorts ``pool-9`` before ``pool-10``."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", text)
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", text.casefold())
     return tuple((int(digits[-18:]), digits) if digits else (-1, rest) for digits, rest in parts)

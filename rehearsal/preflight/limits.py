@@ -131,7 +131,8 @@ def _compared(found: _Found, need: Need, deployed: float) -> tuple[Answer, str, 
     if limit < 0:
         return Answer.OK, "no limit", target
     have = f"limit {limit:,.0f}"
-    asks = f"needs {_span(need)} {unit}"
+    span = _span(need)
+    asks = f"needs {span} {unit}" if span != "1" else "needs 1"
     if limit < most:
         start = need.least is not None and need.least > limit
         when = "the first nodes are refused" if start and unit in _NODES else "growth ends there"

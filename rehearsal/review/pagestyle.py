@@ -45,7 +45,7 @@ white-space:pre-wrap}
 table{border-collapse:collapse;font-size:.9rem;min-width:min(100%,32rem)}
 th,td{padding:.36rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{background:var(--soft);font-weight:600;white-space:nowrap}
-td{overflow-wrap:break-word;min-width:4rem;max-width:38rem}
+td{overflow-wrap:break-word;min-width:6rem;max-width:38rem}
 .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 details{margin:.5rem 0;border:1px solid var(--line);border-radius:6px;padding:.35rem .8rem}
 summary{cursor:pointer;font-weight:500}details[open] summary{margin-bottom:.4rem}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rehearsal.review.change import StackChange
 from rehearsal.review.document import Paragraph, Section, Standing, Text
-from rehearsal.review.sections import capacity, cost, diff, fit, picture, policies, risk
+from rehearsal.review.sections import capacity, cost, diff, fit, picture, policies, readiness, risk
 
 __all__ = ["SECTIONS", "Report", "Revised", "StackReport", "gather"]
 
@@ -18,6 +18,7 @@ SECTIONS: tuple[tuple[str, SectionOf], ...] = (
     ("risk", risk.section),
     ("policies", policies.section),
     ("fit", fit.section),
+    ("readiness", readiness.section),
     ("cost", cost.section),
     ("capacity", capacity.section),
     ("picture", picture.section),

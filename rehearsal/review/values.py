@@ -26,8 +26,9 @@ _HIDDEN_PROPERTIES: Mapping[str, frozenset[str]] = {
 }
 """Properties that are nobody's to read, also where a program forgot to call them secret."""
 
+_QUOTED = re.compile(r'\[("(?:[^"\\]|\\.)*")\]$')
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{8,128}")
-_DIGEST_KEY = re.compile(r"(?:check-?sum|hash|digest|fingerprint|etag|resourceversion|generation)\W*$", re.IGNORECASE)
+_DIGEST_KEY = re.compile(r"checksum/.*|.*(?:check-?sum|hash|fingerprint|etag)", re.IGNORECASE)
 
 
 def opened(value: object) -> object:
@@ -80,8 +81,8 @@ def hidden(token: str, change: PropertyChange, blind: Callable[[str], str]) -> P
         change: the property.
         blind: removes the secrets that a plan knows of from a text that quotes them.
     """
-    leaf = re.split(r"[.\[]", change.path)[-1].strip('"]')
-    secret = change.top in _HIDDEN_PROPERTIES.get(token, ()) or (named_like_credential(leaf) and not _plain(change))
+    named = named_like_credential(_key(change)) and not _plain(change)
+    secret = named or change.top in _HIDDEN_PROPERTIES.get(token, ())
     return PropertyChange(
         change.path,
         _blinded(change.old, blind, secret=secret),
@@ -90,6 +91,12 @@ def hidden(token: str, change: PropertyChange, blind: Callable[[str], str]) -> P
         change.replaces,
         change.follows,
     )
+
+
+def _key(change: PropertyChange) -> str:
+    """Return the last key of a path: of ``metadata.annotations["a/b"]``, ``a/b``."""
+    quoted = _QUOTED.search(change.path)
+    return str(json.loads(quoted[1])) if quoted else re.split(r"[.\[]", change.path)[-1]
 
 
 def _plain(change: PropertyChange) -> bool:
@@ -141,6 +148,6 @@ class Names:
 
 def is_noise(change: PropertyChange) -> bool:
     """Whether a property is a digest of others, which changes whenever they do."""
-    if change.replaces or not _DIGEST_KEY.search(change.path.rstrip('"]')):
+    if change.replaces or not _DIGEST_KEY.fullmatch(_key(change)):
         return False
     return all(side is None or (isinstance(side, str) and _DIGEST.fullmatch(side)) for side in (change.old, change.new))

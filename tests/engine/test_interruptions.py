@@ -124,8 +124,17 @@ def _end_while_creating(
         while time.monotonic() < deadline:
             for entry in stage.home.journal.read():
                 if entry.operation == "create" and entry.phase == phase and urns.parse(entry.urn).name == name:
+                    _settle(stage)
                     return entry
             time.sleep(0.1)
         raise AssertionError(f"the creation of {name} never began")
     finally:
         end(process)
+
+
+def _settle(stage: Stage) -> None:
+    """Wait until the engine has nothing under way but what is held: only that shall be lost."""
+    seen = -1
+    while seen != (now := len(stage.home.journal.read())):
+        seen = now
+        time.sleep(2)

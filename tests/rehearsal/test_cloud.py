@@ -92,6 +92,16 @@ def test_a_node_pool_has_a_group_in_each_of_its_zones() -> None:
     assert "/zones/us-central1-b/" in computed["instanceGroupUrls"][1]
 
 
+def test_the_zones_of_a_node_pool_are_told_only_where_they_are_known() -> None:
+    def zones(place: str) -> object:
+        return gcp("container/nodePool:NodePool", {"name": "n", "cluster": "c", "location": place})[1].get(
+            "nodeLocations"
+        )
+
+    assert zones("us-central1-b") == ["us-central1-b"]
+    assert zones("us-central1") is None
+
+
 def test_a_service_account_is_a_member() -> None:
     _, computed = gcp("serviceaccount/account:Account", {"accountId": "nodes"})
 

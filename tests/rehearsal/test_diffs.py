@@ -292,3 +292,47 @@ def test_the_json_of_a_comparison_says_what_a_preview_says(project: Throwaway) -
 )
 def test_what_forces_a_new_resource(token: str, path: str, expected: bool) -> None:
     assert replaces(token, path) is expected
+
+
+# What a replacement takes along
+
+NETWORK = "gcp:compute/network:Network"
+SUBNET = "gcp:compute/subnetwork:Subnetwork"
+NAT = "gcp:compute/routerNat:RouterNat"
+PROVIDER = "pulumi:providers:kubernetes"
+
+
+def operations(before: Plan, after: Plan) -> dict[str, str]:
+    return {change.urn.rpartition("::")[2]: change.op for change in diffs.compare(before, after).changes}
+
+
+def standing_in(profile: str, token: str = SUBNET, **more: Any) -> Plan:
+    """Return a network and what takes its ``network`` from it."""
+    net = state({"networkProfile": profile}, NETWORK, "net")
+    inside = state({"network": "net"}, token, "inside", property_dependencies={"network": (net.urn,)}, **more)
+    return plan(net, inside)
+
+
+def test_what_stands_in_a_replaced_network_is_replaced_and_says_why() -> None:
+    found = diffs.compare(standing_in("a"), standing_in("b")).changes[1]
+    assert found.op == "replace"
+    assert [(prop.path, prop.follows) for prop in found.properties] == [("network", f"{PREFIX}{NETWORK}::net")]
+
+
+def test_a_value_that_forces_nothing_takes_nothing_along() -> None:
+    assert operations(standing_in("a", NAT), standing_in("b", NAT)) == {"net": "replace", "inside": "same"}
+
+
+def test_a_value_that_is_ignored_takes_nothing_along() -> None:
+    ignoring = {"options": Options(ignore_changes=("network",))}
+    assert operations(standing_in("a", **ignoring), standing_in("b", **ignoring))["inside"] == "same"
+
+
+def test_all_that_a_replaced_provider_manages_is_replaced() -> None:
+    def managed(identifier: str) -> Plan:
+        provider = state({"clusterIdentifier": identifier}, PROVIDER, "objects")
+        reference = f"{provider.urn}::1"
+        service = state({"spec": {}}, "kubernetes:core/v1:Service", "service", provider=reference)
+        return plan(provider, service, state({"spec": {}}, "kubernetes:core/v1:Service", "elsewhere"))
+
+    assert operations(managed("a"), managed("b")) == {"objects": "replace", "service": "replace", "elsewhere": "same"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from inference.estimates.readiness import PHASES
 from rehearsal.review.change import StackChange
 from rehearsal.review.risks.capacity import name_of
 from rehearsal.review.risks.danger import Danger, Moved, forcing, moves
@@ -12,7 +13,8 @@ from rehearsal.texts import plural
 
 __all__ = ["dangers"]
 
-_NODE_POOL = "gcp:container/nodePool:NodePool"
+_RELOADING = ("weights", "engine")
+"""What a new pod on a node that stays goes through at least; a changed image comes on top."""
 
 
 def dangers(change: StackChange) -> Iterator[Danger]:
@@ -65,8 +67,8 @@ def _of(
     if lost and len(lost) == len(before.sites):
         pools = ", ".join(name_of(site) for site in lost)
         verb = "go" if len(lost) > 1 else "goes"
-        told = f"Its node pool {pools} {verb} away under it: the model stops answering until new nodes are there and"
-        told += f" {_loaded(after)}."
+        told = f"Its node pool {pools} {verb} away under it: the model stops answering until new nodes have come and"
+        told += f" loaded it{_in_parentheses(after.loading(*PHASES))}."
         yield _danger(urn, before, told, "Make the new pool first under another name and move the model over.")
         return
     if entry is not None and entry.touches(*after.templates) and _restarts(entry, after):
@@ -106,15 +108,13 @@ def _updated(urn: str, before: Workload, after: Workload) -> Iterator[Danger]:
         yield _danger(urn, before, told, "Nothing, where the spare accelerators are there.", grave=False)
 
 
+def _in_parentheses(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
 def _until(workload: Workload) -> str:
-    return f"until {_loaded(workload)}"
-
-
-def _loaded(workload: Workload) -> str:
-    """Say how long loading takes; the probe's budget is an upper bound."""
-    minutes = workload.budget_minutes
-    limit = f", for which its startup probe allows {plural(minutes, 'minute')}" if minutes else ""
-    return f"the model is loaded again{limit}"
+    """Say until when it is away, on nodes that stay."""
+    return f"until the model is loaded again{_in_parentheses(workload.loading(*_RELOADING))}"
 
 
 def _danger(urn: str, workload: Workload, consequence: str, remedy: str, *, grave: bool = True) -> Danger:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from inference.estimates.readiness import Readiness, readiness
 from inference.rules.views.fleet import Site
 from inference.rules.views.leader_worker_sets import LWS_GROUP, scaled
 from inference.rules.views.pods import PodTemplate
@@ -14,6 +15,7 @@ from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import sites_of
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
+from rehearsal.texts import plural
 
 __all__ = ["Workload", "workloads"]
 
@@ -113,15 +115,17 @@ class Workload:
         """Pools that it runs on; empty where that is not certain."""
         return sites_of(self.stack, self.pod)
 
-    @property
-    def budget_minutes(self) -> int | None:
-        """How long its startup probe waits for it to load, in minutes."""
-        probe = self.servers[0].container.props.section("startupProbe")
-        if not probe:
-            return None
-        period = probe.integer("periodSeconds") or 10
-        failures = probe.integer("failureThreshold") or 3
-        return -(-((probe.integer("initialDelaySeconds") or 0) + period * failures) // 60)
+    def loading(self, *phases: str) -> str:
+        """Say how long it takes until the model answers, of the phases that a restart goes through."""
+        estimates = [found for found in readiness(self.stack) if found.server in self.servers]
+        seconds = [_seconds(found, phases) for found in estimates]
+        least = max((known for known, _ in seconds), default=0)
+        if least and all(complete for _, complete in seconds):
+            return f"about {_minutes(least)}"
+        told = [f"at least {_minutes(least)}"] if least else []
+        if allowed := max((found.allowed for found in estimates if found.allowed), default=0):
+            told.append(f"its startup probe allows {_minutes(allowed)}")
+        return "; ".join(told)
 
     @property
     def templates(self) -> tuple[str, ...]:
@@ -133,6 +137,16 @@ class Workload:
                 return ("spec.template",)
             case _:
                 return ("spec",)
+
+
+def _minutes(seconds: int) -> str:
+    return plural(max(round(seconds / 60), 1), "minute")
+
+
+def _seconds(found: Readiness, phases: tuple[str, ...]) -> tuple[int, bool]:
+    """Return what is known of the phases together, and whether that is all of them."""
+    wanted = [phase.seconds for phase in found.phases if phase.name in phases]
+    return sum(known for known in wanted if known is not None), None not in wanted
 
 
 def workloads(stack: Stack) -> Iterator[Workload]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.estimates import capacity
+from inference.estimates import capacity, requirements
 from inference.estimates.addresses import address_ranges
 from inference.estimates.capacity import Need
 from inference.estimates.reservations import reservations
@@ -259,3 +259,40 @@ def test_an_unknown_size_leaves_the_answer_open() -> None:
     open_pool = pool({"autoscaling": {"totalMaxNodeCount": UNKNOWN}})
     rooms = address_ranges(Stack([subnet(), cluster(), open_pool]))
     assert {room.fits for room in rooms if room.unit != "Services"} == {None}
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=5) | st.just(UNKNOWN),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=6,
+)
+PLACES = [
+    (CLUSTER, ("location", "subnetwork", "clusterAutoscaling", "ipAllocationPolicy", "privateClusterConfig")),
+    (NODE_POOL, ("nodeConfig", "autoscaling", "nodeLocations", "upgradeSettings", "networkConfig", "cluster")),
+    (RESERVATION, ("zone", "specificReservation", "name")),
+    ("gcp:compute/subnetwork:Subnetwork", ("ipCidrRange", "secondaryIpRanges", "region")),
+    ("gcp:compute/disk:Disk", ("type", "size", "zone")),
+    ("gcp:compute/routerNat:RouterNat", ("region", "natIpAllocateOption")),
+]
+
+
+@given(st.data())
+def test_whatever_a_program_says_nothing_is_raised(data: st.DataObject) -> None:
+    found = [cluster(), pool(reserved()), subnet()]
+    for token, keys in PLACES:
+        base = {CLUSTER: cluster, NODE_POOL: pool}.get(token)
+        props = {key: data.draw(ANYTHING) for key in data.draw(st.sets(st.sampled_from(keys)))}
+        inner = {"nodeConfig": {key: data.draw(ANYTHING) for key in ("machineType", "reservationAffinity", "spot")}}
+        if base is not None:
+            laid = {**base().props.raw(), **(inner if token == NODE_POOL and data.draw(st.booleans()) else {}), **props}
+            found.append(resource(token, "odd", laid, provider=CLOUD))
+        else:
+            found.append(resource(token, "odd", props, provider=CLOUD))
+    stack = Stack(found)
+    assert all(need.region for need in capacity.needs(stack))
+    assert isinstance(capacity.open_ends(stack), tuple)
+    assert all(row.region for row in capacity.accelerators(stack))
+    assert all(found.name for found in reservations(stack))
+    assert all(room.holds >= 0 for room in address_ranges(stack))
+    for ask in (requirements.apis, requirements.permissions, requirements.machines, requirements.versions):
+        assert isinstance(ask(stack), tuple)

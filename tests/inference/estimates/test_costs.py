@@ -9,58 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.estimates.costs import Estimate, estimate
-from inference.estimates.pricing import Agreement, Line, dollars
-from inference.rules.views.resources import Resource
-from inference.rules.views.stack import Stack
+from inference.estimates.pricing import Agreement, dollars
 from inference.rules.views.values import UNKNOWN
-from tests.inference.rules.cases import CLUSTER, NODE_POOL, Changes, resource
-from tests.inference.rules.cases import cluster as regional_cluster
+from tests.inference.estimates.cost_cases import cluster, costs, counted, gateway, line, nat, nodes, pool
+from tests.inference.rules.cases import Changes, resource
 
 DISK = "pd-balanced boot disks"
-
-
-def cluster(props: Changes | None = None) -> Resource:
-    return regional_cluster("platform", {"location": "us-central1-b", **(props or {})})
-
-
-def pool(props: Changes | None = None, name: str = "pool") -> Resource:
-    config = {
-        "machineType": "g2-standard-4",
-        "diskType": "pd-balanced",
-        "diskSizeGb": 100,
-        "reservationAffinity": {"consumeReservationType": "NO_RESERVATION"},
-        "guestAccelerators": [{"type": "nvidia-l4", "count": 1}],
-    }
-    given = dict(props or {})
-    base = {
-        "name": name,
-        "cluster": "platform",
-        "location": "us-central1-b",
-        "nodeLocations": ["us-central1-b"],
-        "autoscaling": {"totalMinNodeCount": 1, "totalMaxNodeCount": 3},
-        **given,
-        "nodeConfig": {**config, **given.get("nodeConfig", {})},
-    }
-    return resource(NODE_POOL, name, {key: value for key, value in base.items() if value is not None})
-
-
-def costs(*resources: Resource, agreed: Any = None) -> Estimate:
-    return estimate(Stack(resources), Agreement.of(agreed))
-
-
-def line(found: Estimate, what: str) -> Line:
-    (one,) = [line for line in found.lines if what in line.what]
-    return one
-
-
-def counted(found: Estimate, what: str) -> tuple[float | None, float | None]:
-    one = line(found, what)
-    return one.idle, one.most
-
-
-def nodes(**config: Any) -> Resource:
-    return pool({"nodeConfig": config})
 
 
 # ---------------------------------------------------------------- how many
@@ -155,6 +109,16 @@ def test_a_reservation_that_is_always_used_has_nothing_unknown() -> None:
     assert costs(cluster(), pool(props)).idle.complete
 
 
+@pytest.mark.parametrize(("size", "expected"), [(2, (1, 0)), (5, (4, 2)), (1, (0, 0)), (UNKNOWN, (None, 0))])
+def test_a_reservation_that_the_program_makes_has_a_size(size: Any, expected: tuple[int | None, int]) -> None:
+    affinity = {"consumeReservationType": "SPECIFIC_RESERVATION", "values": ["projects/p/reservations/mine"]}
+    declared = resource(
+        "gcp:compute/reservation:Reservation", "mine", {"name": "mine", "specificReservation": {"count": size}}
+    )
+    found = costs(cluster(), nodes(reservationAffinity=affinity), declared)
+    assert counted(found, "reserved and not running") == expected
+
+
 def test_flex_start_counts_gpus_and_starts_from_nothing() -> None:
     config = {
         "machineType": "a3-ultragpu-8g",
@@ -243,96 +207,6 @@ def test_prices_are_those_of_the_region_of_the_nodes() -> None:
     props = {"location": "europe-west4-a", "nodeLocations": ["europe-west4-a"]}
     found = costs(cluster({"location": "europe-west4-a"}), pool(props))
     assert line(found, "g2-standard-4").idle_hourly == pytest.approx(0.742916)
-
-
-# ---------------------------------------------------------------- beside the nodes
-
-
-def test_a_cluster_costs_its_fee_and_a_zonal_one_names_the_credit() -> None:
-    zonal, regional = costs(cluster()), costs(cluster({"location": "us-central1"}))
-    assert line(zonal, "management fee").most_hourly == 0.1
-    assert any("74.40" in note for note in line(zonal, "management fee").notes)
-    assert not line(regional, "management fee").notes
-
-
-def test_autopilot_pods_have_no_price() -> None:
-    found = costs(cluster({"enableAutopilot": True, "removeDefaultNodePool": None}))
-    assert str(found.idle) == "at least $73"
-    assert "pods in Autopilot of cluster platform" in found.idle.unknown
-
-
-def test_a_default_pool_of_an_unknown_machine_is_named() -> None:
-    found = costs(cluster({"removeDefaultNodePool": None, "initialNodeCount": 3}))
-    assert "nodes of the default pool of cluster platform" in found.most.unknown
-
-
-def gateway(class_name: str, *ports: int) -> Resource:
-    return resource(
-        "kubernetes:gateway.networking.k8s.io/v1:Gateway",
-        "gateway",
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "Gateway",
-            "metadata": {"name": "gateway", "namespace": "inference"},
-            "spec": {"gatewayClassName": class_name, "listeners": [{"name": f"p{p}", "port": p} for p in ports]},
-        },
-    )
-
-
-def test_forwarding_rules_of_a_region_without_a_price_are_unknown() -> None:
-    found = costs(cluster(), gateway("gke-l7-regional-external-managed", 443))
-    rules = line(found, "forwarding rules in us-central1")
-    assert rules.rate is None
-    assert "at least" in str(found.idle)
-
-
-def test_the_first_five_global_forwarding_rules_cost_one_price_and_each_further_its_own() -> None:
-    found = costs(cluster(), gateway("gke-l7-global-external-managed", *range(8001, 8008)))
-    assert line(found, "up to five").most_hourly == 0.025
-    assert counted(found, "beyond five") == (2, 2)
-
-
-def nat(region: str = "us-central1") -> Resource:
-    return resource("gcp:compute/routerNat:RouterNat", "nat", {"region": region, "natIpAllocateOption": "AUTO_ONLY"})
-
-
-def test_nat_is_billed_for_each_node_up_to_its_cap() -> None:
-    few = costs(cluster(), pool(), nat())
-    assert counted(few, "VMs behind it") == (1, 3)
-    many = costs(cluster(), pool({"autoscaling": {"totalMinNodeCount": 5, "totalMaxNodeCount": 40}}), nat())
-    assert counted(many, "VMs behind it") == (5, 0)
-    assert counted(many, "32 VMs or more") == (0, 1)
-    assert line(many, "32 VMs or more").most_hourly == 0.044
-
-
-def test_a_claim_costs_its_disk_by_its_storage_class() -> None:
-    claim = resource(
-        "kubernetes:core/v1:PersistentVolumeClaim",
-        "cache",
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "cache", "namespace": "inference"},
-            "spec": {"storageClassName": "premium-rwo", "resources": {"requests": {"storage": "50Gi"}}},
-        },
-    )
-    found = costs(cluster(), pool(), claim)
-    assert counted(found, "GiB of pd-ssd") == (50, 50)
-    assert line(found, "GiB of pd-ssd").most_hourly == pytest.approx(50 * 0.17 / 730)
-
-
-def test_what_is_billed_by_use_is_named_and_not_counted() -> None:
-    bucket = resource("gcp:storage/bucket:Bucket", "weights", {"location": "US"})
-    found = costs(cluster(), bucket)
-    assert any("bucket" in what for what in found.uncounted)
-    assert any("egress" in what for what in found.uncounted)
-
-
-def test_a_program_without_anything_billed_by_the_hour_has_no_lines() -> None:
-    found = costs(resource("gcp:compute/network:Network", "vpc", {}))
-    assert found.lines == ()
-    assert found.uncounted == ()
-    assert str(found.idle) == "$0"
 
 
 # ---------------------------------------------------------------- agreements
@@ -427,6 +301,5 @@ def test_an_inline_pool_counts_once() -> None:
         }
     )
     found = costs(inline)
-    assert inline.type == CLUSTER
     assert counted(found, "g2-standard-4") == (2, 2)
     assert line(found, "g2-standard-4").group == "pool platform/gpu"

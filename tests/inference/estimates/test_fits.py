@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from inference.configuration.annotation import ANNOTATION, written
 from inference.estimates.fits import Outcome, ServerFit, fits
-from inference.facts.annotated import ANNOTATION, written
 from inference.facts.gpus import GPUS
 from inference.facts.models import MODELS
 from inference.rules.views.resources import Resource

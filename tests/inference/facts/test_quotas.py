@@ -75,8 +75,8 @@ def test_a_quota_without_a_metric_is_told_apart_by_a_dimension(quota: Quota) -> 
 
 
 def test_every_quota_and_requirement_has_a_source() -> None:
-    records = [*EVERY, *permissions.OF_TOKEN.values()]
-    assert not {key for record in records for key in keys(record.source) if key not in SOURCES}
+    sources = [quota.source for quota in EVERY] + [found.source for found in permissions.OF_TOKEN.values()]
+    assert not {key for source in sources for key in keys(source) if key not in SOURCES}
 
 
 def test_every_gpu_and_tpu_has_both_quotas() -> None:

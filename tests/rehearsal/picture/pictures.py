@@ -28,7 +28,9 @@ HOSTILE = (
     "",
 )
 
-texts = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=40), st.from_regex(r"[a-z]{1,12}-[0-9]{1,2}", fullmatch=True))
+texts = st.one_of(
+    st.sampled_from(HOSTILE), st.text(max_size=40), st.from_regex(r"[a-z]{1,12}-[0-9]{1,2}", fullmatch=True)
+)
 marks = st.sampled_from(Mark)
 
 
@@ -41,7 +43,9 @@ def pictures(draw: st.DrawFn) -> Topology:
         made = []
         for _ in range(draw(st.integers(0, most))):
             key = (str(len(nodes)), "")
-            lines = tuple(Line(str(n), draw(texts), draw(st.sampled_from(("", "was")))) for n in range(draw(st.integers(0, 4))))
+            lines = tuple(
+                Line(str(n), draw(texts), draw(st.sampled_from(("", "was")))) for n in range(draw(st.integers(0, 4)))
+            )
             node = Node(
                 key=key,
                 kind=kind,

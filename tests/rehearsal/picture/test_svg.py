@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import combinations
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
@@ -26,9 +26,9 @@ NAMESPACE = "{http://www.w3.org/2000/svg}"
 ELEMENTS = {"svg", "title", "desc", "style", "g", "rect", "path", "text"}
 
 
-def checked(text: str) -> Xml.Element:
+def checked(text: str) -> ET.Element:
     """Return the parsed drawing; asserts that it runs nothing and refers to nothing."""
-    root = Xml.fromstring(text)  # noqa: S314 - our own
+    root = ET.fromstring(text)  # noqa: S314 - our own
     for element in root.iter():
         assert element.tag.removeprefix(NAMESPACE) in ELEMENTS
         for name, value in element.attrib.items():

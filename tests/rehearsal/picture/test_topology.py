@@ -58,7 +58,9 @@ def test_every_network_cluster_pool_route_and_group_of_a_stack_has_one_box(path:
     drawn = picture(plan)
     for token, kind in DRAWN.items():
         expected = sorted(state.urn for state in plan.of_type(token))
-        assert sorted(urn for node in drawn.nodes if node.kind is kind for urn in node.urns if urn in expected) == expected
+        assert (
+            sorted(urn for node in drawn.nodes if node.kind is kind for urn in node.urns if urn in expected) == expected
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -218,7 +220,9 @@ def test_a_service_in_front_of_a_model_is_drawn_and_one_in_front_of_something_el
 def test_a_route_to_a_gateway_and_a_pool_of_somebody_else_shows_both_as_not_declared() -> None:
     spec = {
         "parentRefs": [{"name": "shared", "namespace": "infra"}],
-        "rules": [{"backendRefs": [{"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "theirs"}]}],
+        "rules": [
+            {"backendRefs": [{"group": "inference.networking.k8s.io", "kind": "InferencePool", "name": "theirs"}]}
+        ],
     }
     drawn = drawn_of(custom("gateway.networking.k8s.io/v1", "HTTPRoute", "ours", spec))
     assert only(drawn, Kind.GATEWAY).outside

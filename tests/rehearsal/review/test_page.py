@@ -8,11 +8,10 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rehearsal.review.document import Items, Paragraph, Section, Table
+from rehearsal.review.document import Items, Paragraph, Section, Standing, Table
 from rehearsal.review.elements import Markup, tag
 from rehearsal.review.page import page
 from rehearsal.review.report import Report, StackReport
-from rehearsal.review.document import Standing
 from tests.rehearsal.review.pages import EVIL, of_a_change, of_everything
 
 VOID = {"meta"}

@@ -91,7 +91,7 @@ def browse(path: Path, *options: str) -> tuple[str, list[str]]:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     text = log.read_text(encoding="utf-8", errors="replace")
-    asked = {address for address in re.findall(r'"url":"([^"]+)"', text)}
+    asked = set(re.findall(r'"url":"([^"]+)"', text))
     return done.stdout, sorted(address for address in asked if not address.startswith(("file:", "data:", "about:")))
 
 

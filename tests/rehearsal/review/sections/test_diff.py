@@ -76,7 +76,7 @@ def test_digests_of_other_things_are_no_news() -> None:
     assert change["valuesThatFollow"] == 1
 
 
-SECRET = "p4ssw0rd-of-somebody-1234"
+SECRET = "p4ssw0rd-of-somebody-1234"  # noqa: S105 - of nobody
 HOLDERS = {
     "a Secret": ("kubernetes:core/v1:Secret", {"stringData": {"key": SECRET}}),
     "a secret's version": ("gcp:secretmanager/secretVersion:SecretVersion", {"secretData": SECRET}),

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from inference.blueprint import design
-from inference.described import known_of
-from inference.facts.annotated import ANNOTATION, read_annotation
-from inference.facts.configuration import read
+from inference.configuration.annotation import ANNOTATION, read_annotation
+from inference.configuration.files import known_of
+from inference.configuration.reading import read
 from inference.facts.models import MODELS
 from inference.manifests import servers
 from inference.problems import ProblemsError

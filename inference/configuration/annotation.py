@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from inference.facts import configuration
+from inference.configuration import reading
 from inference.facts.models import Model
 from inference.problems import ProblemsError
 
@@ -33,7 +33,7 @@ def described(content: object, name: str, where: str) -> Model:
         ProblemsError: with every key that is missing or malformed.
     """
     size = content.get(WEIGHT_BYTES) if isinstance(content, Mapping) else None
-    return configuration.read(content, name, where=where, weight_bytes=size if isinstance(size, int) else None)
+    return reading.read(content, name, where=where, weight_bytes=size if isinstance(size, int) else None)
 
 
 def written(content: Mapping[str, Any]) -> str:
@@ -42,12 +42,12 @@ def written(content: Mapping[str, Any]) -> str:
 
 
 def _trimmed(content: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in content.items() if v is not None and k in configuration.KEYS | {WEIGHT_BYTES}}
+    kept = {k: v for k, v in content.items() if v is not None and k in reading.KEYS | {WEIGHT_BYTES}}
     for key in ("vision_config", "audio_config"):
         if isinstance(kept.get(key), dict):
             kept[key] = {}
     return {
-        key: _trimmed(value) if key in configuration.NESTED and isinstance(value, dict) else value
+        key: _trimmed(value) if key in reading.NESTED and isinstance(value, dict) else value
         for key, value in kept.items()
     }
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from inference.facts.layers import Layers, layers_of
+from inference.configuration.layers import Layers, layers_of
+from inference.configuration.quantization import Quantization, quantization_of
+from inference.configuration.sizes import attention_parameters, parameters_of
 from inference.facts.models import Mla, Model, Moe
-from inference.facts.quantization import Quantization, quantization_of
-from inference.facts.sizes import attention_parameters, parameters_of
 from inference.problems import Problem, ProblemsError
 
 __all__ = ["KEYS", "NESTED", "read"]
