@@ -59,5 +59,5 @@ def read_annotation(text: str, name: str) -> Model | None:
         return None
     try:
         return described(json.loads(text), name, ANNOTATION)
-    except (ValueError, TypeError, ArithmeticError, RecursionError, ProblemsError):
+    except (ValueError, RecursionError, ProblemsError):
         return None

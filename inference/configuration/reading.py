@@ -47,6 +47,8 @@ KEYS = frozenset(
 )  # fmt: skip
 """Keys that are read; the others say nothing about memory."""
 
+_REMEDY = "Point to the config.json that the Hub publishes beside the weights, unchanged."
+
 _UNTIED = ("Llama", "Mistral", "Mixtral", "Deepseek", "Glm", "GptOss", "MiniMax", "Kimi", "Phi3", "Nemotron", "Qwen")
 """Families whose ``tie_word_embeddings`` is false where config.json leaves it out (source TF)."""
 
@@ -84,8 +86,7 @@ class _Reader:
         return value or 1
 
     def _complain(self, key: str, what: str, why: str) -> None:
-        remedy = "Point to the config.json that the Hub publishes beside the weights, unchanged."
-        self.problems.append(Problem(f"{self.where}: {key}", what, why, remedy))
+        self.problems.append(Problem(f"{self.where}: {key}", what, why, _REMEDY))
 
 
 def read(raw: object, name: str, *, where: str = "config.json", weight_bytes: int | None = None) -> Model:
@@ -103,6 +104,15 @@ def read(raw: object, name: str, *, where: str = "config.json", weight_bytes: in
     if not isinstance(raw, Mapping):
         what = f"holds {type(raw).__name__}"
         raise ProblemsError(where, [Problem(where, what, "a map of keys belongs here", "Point to a config.json.")])
+    try:
+        return _read(raw, name, where, weight_bytes)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        # Families write lists, maps and numbers under so many keys that each cannot be checked for its form.
+        problem = Problem(where, f"holds a value of the wrong kind ({error})", "shapes are whole numbers", _REMEDY)
+        raise ProblemsError(where, [problem]) from None
+
+
+def _read(raw: Mapping[str, Any], name: str, where: str, weight_bytes: int | None) -> Model:
     text = next((raw[key] for key in NESTED if isinstance(raw.get(key), Mapping)), raw)
     # A thinker holds its language model once more.
     text = next((text[key] for key in NESTED if isinstance(text.get(key), Mapping)), text)

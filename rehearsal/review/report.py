@@ -46,7 +46,7 @@ class Revised:
     def touched(self) -> bool:
         """Whether there is anything to say about the stack."""
         relocked = any(e.old and e.new and e.old.protect != e.new.protect for e in self.change.diff.changes)
-        said = self.change.verdict.findings or self.problem or self.unknown_before or self.notes
+        said = self.change.verdict.violated or self.problem or self.unknown_before or self.notes
         return bool(self.change.operations or relocked or said)
 
 

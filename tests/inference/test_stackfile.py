@@ -57,7 +57,7 @@ EDITS: list[Edit] = [
     ("dev", {"models__qwen__dtype": "auto"}, "models.qwen.dtype", ("bfloat16", "Set dtype: half")),
     ("dev", {"models__qwen__kvCacheDtype": "fp8"}, "models.qwen.kvCacheDtype", ("has no FP8",)),
     ("dev", {"models__qwen__contextLength": 65536}, "models.qwen.contextLength", ("trained for 32768",)),
-    ("dev", {"models__qwen__memoryUtilization": 0.95}, "models.qwen.memoryUtilization", ("CUDA graphs", "at most 0.89")),
+    ("dev", {"models__qwen__memoryUtilization": 0.95}, "models.qwen.memoryUtilization", ("CUDA graphs", "to 0.85")),
     ("dev", {"models__qwen__model": "Qwen/Qwen2.5-7B-Instruct"}, "models.qwen", ("does not fit", "weights", "NVIDIA L4")),
     ("dev", {"models__qwen__model": "google/gemma-2b-it"}, "models.qwen.weights.token", ("gated", "Add token")),
     ("dev", {"models__qwen__image": "vllm/vllm-openai:latest"}, "models.qwen.image", ("moves", "Pin a version")),

@@ -324,7 +324,7 @@ def test_a_value_that_forces_nothing_takes_nothing_along() -> None:
 
 
 def test_a_value_that_is_ignored_takes_nothing_along() -> None:
-    ignoring = {"options": Options(ignore_changes=("network",))}
+    ignoring: dict[str, Any] = {"options": Options(ignore_changes=("network",))}
     assert operations(standing_in("a", **ignoring), standing_in("b", **ignoring))["inside"] == "same"
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from inference.blueprint import design
 from inference.configuration.annotation import ANNOTATION, read_annotation
 from inference.configuration.files import known_of
-from inference.configuration.reading import read
+from inference.configuration.reading import KEYS, read
 from inference.facts.models import MODELS
 from inference.manifests import servers
 from inference.problems import ProblemsError
@@ -116,8 +118,8 @@ def test_a_path_that_is_absolute_or_no_json_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_plan_says_what_the_file_said(tmp_path: Path) -> None:
-    settings = load(stack(), "here", folder=folder(tmp_path, {**LLAMA_1B, "text": "x" * 1000}))
-    (plan,) = design(settings, "dev").models.values()
+    loaded = load(stack(), "here", folder=folder(tmp_path, {**LLAMA_1B, "text": "x" * 1000}))
+    (plan,) = design(loaded, "dev").models.values()
     written = servers.deployment(plan)["metadata"]["annotations"][ANNOTATION]
     assert "xxx" not in written
     assert read_annotation(written, "our/own-1b") == read(LLAMA_1B, "our/own-1b", where=ANNOTATION)
@@ -126,6 +128,24 @@ def test_a_plan_says_what_the_file_said(tmp_path: Path) -> None:
 def test_a_model_of_the_tables_leaves_no_annotation() -> None:
     for plan in design(load(edited("dev"), "dev"), "dev").models.values():
         assert plan.annotations == {}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 10**6) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KEYS)), JSON, max_size=6))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_a_configuration_holds_it_is_read_or_refused_in_words(changes: dict[str, Any]) -> None:
+    said, layers = "", 0
+    try:
+        layers = read({**LLAMA_1B, **changes}, "some/model").layers
+    except ProblemsError as error:
+        said = str(error)
+    assert layers >= 1 or "do:" in said
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"architectures": 3}', "x" * 200_000])

@@ -64,6 +64,8 @@ def lines(blocks: Any) -> Iterator[str]:
                 yield from (flat(entry) for entry in block.entries)
             case Paragraph():
                 yield flat(block.text)
+            case _:
+                raise AssertionError(f"{block} is no block of this section")
 
 
 def open_lines(section: Section) -> list[str]:
