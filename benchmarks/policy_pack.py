@@ -25,9 +25,9 @@ import pulumi_policy.policy as sdk
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2
 
-from inference.rules import RULES
 from inference.rules.framework import Rule
 from inference.rules.judging import Judge
+from inference.rules.registry import RULES
 from policies.servicer import in_process_servicer
 
 ROUNDS = 3

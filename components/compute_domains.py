@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
+from components._charts import create_namespace, install
 from components._kubernetes import create
 from inference.blueprint import GpuPoolPlan
 from inference.facts.versions import COMPONENTS
 from inference.manifests import compute_domain as manifests
-from inference.manifests.objects import metadata, object_
 
 __all__ = ["ComputeDomains", "ComputeDomainsArgs"]
 
@@ -37,24 +36,17 @@ class ComputeDomains(pulumi.ComponentResource):
     def __init__(self, name: str, args: ComputeDomainsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         chart = COMPONENTS["nvidia-dra-driver-ngc"]
         super().__init__(TOKEN, name, {"version": chart.version, "pools": [pool.name for pool in args.pools]}, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        namespace_name = manifests.DRIVER_NAMESPACE
-        namespace = create(
-            f"{name}-namespace", object_("v1", "Namespace", metadata(namespace_name, namespace=None)), child
-        )
+        namespace = create_namespace(self, f"{name}-namespace", manifests.DRIVER_NAMESPACE)
         after_namespace = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
         quota = create(f"{name}-quota", manifests.quota(), after_namespace)
-        release = Release(
+        release = install(
+            self,
             f"{name}-driver",
-            name="nvidia-dra-driver-gpu",
-            chart=chart.artifact,
-            version=chart.version,
-            repository_opts=RepositoryOptsArgs(repo=chart.repository),
-            namespace=namespace_name,
-            atomic=True,
-            timeout=600,
+            chart,
+            release="nvidia-dra-driver-gpu",
+            namespace=manifests.DRIVER_NAMESPACE,
             values=manifests.driver_values(args.pools),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace, quota]),
+            after=[namespace, quota],
         )
         after_driver = pulumi.ResourceOptions(parent=self, depends_on=[release])
         for pool in args.pools:

@@ -14,12 +14,11 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
-from components._kubernetes import create
+from components._charts import create_namespace, install
 from inference.blueprint import NAMESPACE
 from inference.facts.gke import KSERVE_NAMESPACE
 from inference.facts.versions import COMPONENTS
 from inference.manifests.gateway import GATEWAY_NAME
-from inference.manifests.objects import metadata, object_
 
 __all__ = ["KserveController", "KserveControllerArgs"]
 
@@ -56,22 +55,15 @@ class KserveController(pulumi.ComponentResource):
     def __init__(self, name: str, args: KserveControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         version = COMPONENTS["kserve-llmisvc-resources"].version
         super().__init__(TOKEN, name, {"version": version}, opts)
-        before: pulumi.Resource = create(
-            f"{name}-namespace",
-            object_("v1", "Namespace", metadata(KSERVE_NAMESPACE, namespace=None)),
-            pulumi.ResourceOptions(parent=self),
-        )
+        before = create_namespace(self, f"{name}-namespace", KSERVE_NAMESPACE)
         for chart, values in _VALUES.items():
-            pinned = COMPONENTS[chart]
-            before = self.release = Release(
+            before = self.release = install(
+                self,
                 f"{name}-{chart.removeprefix('kserve-')}",
-                name=chart,
-                chart=pinned.artifact,
-                version=pinned.version,
+                COMPONENTS[chart],
+                release=chart,
                 namespace=KSERVE_NAMESPACE,
-                atomic=True,
-                timeout=600,
                 values=values,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[before, *args.after]),
+                after=[before, *args.after],
             )
         self.register_outputs({"version": version})

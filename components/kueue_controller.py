@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
-from components._kubernetes import create
+from components._charts import create_namespace, install
 from inference.facts.versions import COMPONENTS
-from inference.manifests.objects import metadata, object_
 from inference.manifests.provisioning_queue import controller_values
 
 __all__ = ["KueueController", "KueueControllerArgs"]
@@ -39,20 +38,14 @@ class KueueController(pulumi.ComponentResource):
     def __init__(self, name: str, args: KueueControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         chart = COMPONENTS["kueue"]
         super().__init__(TOKEN, name, {"version": chart.version, "replicas": args.replicas}, opts)
-        namespace = create(
-            f"{name}-namespace",
-            object_("v1", "Namespace", metadata(_NAMESPACE, namespace=None)),
-            pulumi.ResourceOptions(parent=self),
-        )
-        self.release = Release(
+        namespace = create_namespace(self, f"{name}-namespace", _NAMESPACE)
+        self.release = install(
+            self,
             f"{name}-release",
-            name="kueue",
-            chart=chart.artifact,
-            version=chart.version,
+            chart,
+            release="kueue",
             namespace=_NAMESPACE,
-            atomic=True,
-            timeout=600,
             values=controller_values(args.replicas),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace]),
+            after=[namespace],
         )
         self.register_outputs({"version": chart.version})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -15,7 +16,9 @@ from inference.checks import check
 from inference.configuration import files
 from inference.problems import Problem, ProblemsError
 from inference.settings import NAMESPACE, SECTIONS, StackSettings
+from inference.settings.secrets import SecretSource
 from inference.settings.served import DEFAULT_ENGINE
+from inference.settings.vocabulary import FORMS
 
 __all__ = ["load"]
 
@@ -90,6 +93,8 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
     found = detail["input"]
     shown = _shown(found)
     context = detail.get("ctx", {})
+    if _may_be_a_secret(path) and isinstance(found, str | int | float) and detail["type"] != "extra_forbidden":
+        return _plain_secret(where)
     match detail["type"]:
         case "extra_forbidden":
             return _unknown_key(raw, path)
@@ -99,26 +104,48 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
             expected = str(context.get("expected") or context.get("expected_tags"))
             if detail["type"] == "union_tag_invalid":
                 where = f"{where}.{_text(context.get('discriminator'))}"
-                shown = repr(context.get("tag"))
-            return Problem(
-                where, f"{shown} is not one of the choices", "nothing else is implemented", f"Write {expected}."
-            )
+                found = context.get("tag")
+            remedy = f"Write {_choice(found, expected)}."
+            return Problem(where, f"{_shown(found)} is not one of the choices", "nothing else is implemented", remedy)
         case "union_tag_not_found":
             tag = _text(context.get("discriminator"))
-            return Problem(where, f'no "{tag}" in {shown}', f'"{tag}" tells what kind it is', f"Add {tag}: ….")
+            values = [f"{tag}: {value}" for model in _models_at(path) for value in _tag_values(model, tag)]
+            remedy = f"Add {' or '.join(values)}."
+            return Problem(where, f'no "{tag}" in {shown}', f'"{tag}" tells what kind it is', remedy)
         case kind if kind.endswith("_type") or kind.startswith("dict"):
             wanted = kind.removesuffix("_type").replace("_", " ")
-            return Problem(
-                where,
-                f"{shown} is {_kind(found)}",
-                f"a {_TYPES.get(wanted, wanted)} belongs here",
-                _retype(wanted, found),
-            )
+            what = "empty" if found is None else f"{shown} is {_kind(found)}"
+            remedy = _retype(wanted, found, _models_at(path))
+            return Problem(where, what, f"a {_TYPES.get(wanted, wanted)} belongs here", remedy)
         case "string_pattern_mismatch":
-            return Problem(where, f"{shown} has the wrong form", _ask_for(raw, path), f"Match {context['pattern']}.")
+            remedy = "Rename it." if detail["loc"][-1] == "[key]" else _ask_for(raw, path)
+            return Problem(where, f"{shown} has the wrong form", FORMS[str(context["pattern"])], remedy)
+        case "less_than_equal" | "greater_than_equal":
+            (limit,) = context.values()
+            why = f"{limit} is the {'most' if detail['type'].startswith('less') else 'least'} that is allowed"
+            return Problem(where, shown, why, _ask_for(raw, path))
         case _:
             message = detail["msg"].removeprefix("Value error, ")
             return Problem(where, f"{shown}", message[:1].lower() + message[1:], _ask_for(raw, path))
+
+
+def _may_be_a_secret(path: Sequence[str]) -> bool:
+    """Whether who writes a value here may take it for the place of the secret itself."""
+    return SecretSource in _models_at(path) and path[-1] != "version"
+
+
+def _plain_secret(where: str) -> Problem:
+    what = "a value that is not repeated here: it may be the secret itself"
+    why = "a stack file holds the ID of a secret in Secret Manager, never the secret"
+    remedy = "Put it into Secret Manager and write {secret: <its ID>}; what was committed once should be replaced."
+    return Problem(where, what, why, remedy)
+
+
+def _choice(found: object, expected: str) -> str:
+    choices = re.findall(r"'([^']+)'", expected)
+    nearest = difflib.get_close_matches(str(found).lower(), [choice.lower() for choice in choices], 1)
+    likely = [choice for choice in choices if choice.lower() in nearest]
+    return f"'{likely[0]}', or another of {expected}" if likely and len(choices) > 2 else expected
 
 
 def _unknown_key(raw: Mapping[str, object], path: Sequence[str]) -> Problem:
@@ -177,18 +204,26 @@ _TYPES = {
 }
 
 
-def _retype(wanted: str, found: object) -> str:
+def _retype(wanted: str, found: object, models: Sequence[type[BaseModel]]) -> str:
     if wanted == "string" and isinstance(found, int | float):
         return f'Put it in quotes: "{found}".'
     if wanted in {"int", "float"} and isinstance(found, str):
-        return "Write the number without quotes."
+        return "Write the number without quotes." if _is_number(found) else "Write a number, without unit or quotes."
+    if wanted in {"model", "model attributes"} and models:
+        return f"Write a map with {', '.join(_keys(models))}."
+    if wanted == "dict":
+        return "Write a map of names to settings."
     return f"Write a {_TYPES.get(wanted, wanted)}."
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"\s*[-+]?\d+(\.\d+)?\s*", text) is not None
 
 
 def _kind(value: object) -> str:
     match value:
         case bool():
-            return "true or false"
+            return "a truth value"
         case int() | float():
             return "a number"
         case str():
@@ -197,14 +232,23 @@ def _kind(value: object) -> str:
             return "a map"
         case Sequence():
             return "a list"
-        case None:
-            return "empty"
         case _:
             return type(value).__name__
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
+    """Return a value as the file has it; of maps the keys alone, for their values may be secret."""
+    match value:
+        case bool():
+            text = str(value).lower()
+        case Mapping():
+            text = f"{{{', '.join(str(key) for key in value)}}}"
+        case str():
+            text = repr(value)
+        case Sequence():
+            text = f"[{', '.join(_shown(item) for item in value[:5])}{', …' if len(value) > 5 else ''}]"
+        case _:
+            text = str(value)
     return text if len(text) <= 80 else text[:77] + "…"
 
 
@@ -216,17 +260,22 @@ def _path(raw: object, location: Sequence[int | str]) -> list[str]:
     """Return the path as the file spells it, without the tags that pydantic puts between."""
     path: list[str] = []
     value = raw
+    tagged = False
     for step in location:
+        if step == "[key]":
+            continue
         if isinstance(value, Mapping):
-            if step not in value and step in [_tag(value, tag) for tag in _TAGS]:
-                continue
-            if step == "[key]":
+            # Where a tag chooses among models, its value is the first step inside, even if a key has the same name.
+            union = not tagged and len(path) > 1 and len(_models_at(path)) > 1
+            if union and step in [_tag(value, tag) for tag in _TAGS]:
+                tagged = True
                 continue
             value = value.get(step)
         elif isinstance(value, Sequence) and not isinstance(value, str) and isinstance(step, int):
             value = value[step] if step < len(value) else None
         elif step in _IMPLIED.values():
             continue
+        tagged = False
         path.append(str(step))
     return path or [NAMESPACE]
 
@@ -257,5 +306,5 @@ def _ask_for(raw: object, path: Sequence[str]) -> str:
         for name, field in model.model_fields.items():
             if (field.alias or name) == path[-1]:
                 examples = f" For example: {field.examples[0]}." if field.examples else ""
-                return f"{path[-1]}: {(field.description or '').splitlines()[0]}{examples}"
+                return f"{path[-1]}: {(field.description or '').splitlines()[0].replace('``', '')}{examples}"
     return "See the schema of the stack file."

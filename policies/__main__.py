@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pulumi_policy import EnforcementLevel, PolicyPack
 
-from inference.rules import RULES
+from inference.rules.registry import RULES
 from policies.pack import NAME, policies
 from policies.servicer import install
 

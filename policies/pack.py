@@ -26,9 +26,9 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from inference.rules import RULES
 from inference.rules.framework import Finding, Rule
 from inference.rules.judging import Broken, Judge
+from inference.rules.registry import RULES
 from policies.arguments import resource_of, stack_of
 from policies.parameters import completed, parameters_of, settings_of, typed
 

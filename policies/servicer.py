@@ -18,9 +18,9 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import analyzer_pb2
 
 from inference.problems import Problem, ProblemsError
-from inference.rules import RULES
 from inference.rules.framework import Finding, Rule
 from inference.rules.judging import Broken, Judge
+from inference.rules.registry import RULES
 from inference.rules.views.stack import Stack
 from policies import configuration as policy_configuration
 from policies import decoding

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from inference.rules import RULES
+from inference.rules.registry import RULES
 from policies import configuration
 from policies.servicer import in_process_servicer
 from rehearsal import verdict

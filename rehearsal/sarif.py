@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from inference.rules import RULES
+from inference.rules.registry import RULES
 from rehearsal.sources import Place
 from rehearsal.verdict import Finding
 

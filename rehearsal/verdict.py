@@ -83,7 +83,7 @@ def own_pack(root: Path, stack: str) -> Analyzer:
     Raises:
         ProblemsError: where that file is wrong.
     """
-    from inference.rules import RULES
+    from inference.rules.registry import RULES
     from policies import configuration
     from policies.servicer import in_process_servicer
 

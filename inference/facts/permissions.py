@@ -17,7 +17,7 @@ class Requirement:
     permissions: tuple[str, ...]
     """Those that a project grants; what a single bucket or secret grants is not among them."""
     role: str
-    """The narrowest predefined role that has them."""
+    """A predefined role that has them, with what else such resources take; there may be a narrower one."""
     source: str = "IAMPERMS"
 
 
@@ -29,19 +29,23 @@ def _verbs(kind: str, verbs: str = "create get update delete") -> tuple[str, ...
     return tuple(f"{kind}.{verb}" for verb in verbs.split())
 
 
-def _compute(kind: str, role: str, verbs: str = "create get delete") -> Requirement:
-    return Requirement(api="compute.googleapis.com", permissions=_verbs(f"compute.{kind}", verbs), role=role)
+def _compute(kind: str, role: str, verbs: str = "create get delete", *, also: tuple[str, ...] = ()) -> Requirement:
+    permissions = (*_verbs(f"compute.{kind}", verbs), *also)
+    return Requirement(api="compute.googleapis.com", permissions=permissions, role=role)
 
 
 _NETWORK, _SECURITY, _INSTANCE = (
     f"roles/compute.{name}" for name in ("networkAdmin", "securityAdmin", "instanceAdmin.v1")
 )
 _CONTAINER = "roles/container.admin"
+_POLICY = ("compute.networks.updatePolicy",)
+"""What a network asks of those who change where its packets may go."""
 
 OF_TOKEN: Mapping[str, Requirement] = MappingProxyType(
     {
         "gcp:container/cluster:Cluster": Requirement(
             api="container.googleapis.com",
+            # The role has all of them but the last, which another role has: OF_PERMISSION.
             permissions=(*_verbs("container.clusters"), "container.operations.get", "iam.serviceAccounts.actAs"),
             role=_CONTAINER,
         ),
@@ -54,10 +58,10 @@ OF_TOKEN: Mapping[str, Requirement] = MappingProxyType(
         "gcp:compute/subnetwork:Subnetwork": _compute("subnetworks", _NETWORK, "create get delete use"),
         "gcp:compute/router:Router": _compute("routers", _NETWORK, "create get update delete"),
         "gcp:compute/routerNat:RouterNat": _compute("routers", _NETWORK, "get update"),
-        "gcp:compute/route:Route": _compute("routes", _NETWORK),
+        "gcp:compute/route:Route": _compute("routes", _NETWORK, also=_POLICY),
         "gcp:compute/address:Address": _compute("addresses", _NETWORK),
         "gcp:compute/globalAddress:GlobalAddress": _compute("globalAddresses", _NETWORK),
-        "gcp:compute/firewall:Firewall": _compute("firewalls", _SECURITY, "create get update delete"),
+        "gcp:compute/firewall:Firewall": _compute("firewalls", _SECURITY, "create get update delete", also=_POLICY),
         "gcp:compute/securityPolicy:SecurityPolicy": _compute("securityPolicies", _SECURITY),
         "gcp:compute/resourcePolicy:ResourcePolicy": _compute("resourcePolicies", _INSTANCE),
         "gcp:compute/reservation:Reservation": _compute("reservations", "roles/compute.admin"),

@@ -11,7 +11,7 @@ import pytest
 from pulumi.runtime.proto import analyzer_pb2
 
 from inference.problems import ProblemsError
-from inference.rules import RULES
+from inference.rules.registry import RULES
 from policies import configuration
 from policies.servicer import in_process_servicer
 from tests.conftest import Golden

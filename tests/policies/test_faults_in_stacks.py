@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from inference.rules import RULES
 from inference.rules.framework import Finding
 from inference.rules.judging import Judge
+from inference.rules.registry import RULES
 from inference.rules.views.stack import Stack
 from tests.policies.test_whole_pack import resources, steps
 

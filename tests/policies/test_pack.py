@@ -18,8 +18,8 @@ from google.protobuf import json_format
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from inference.rules import RULES
 from inference.rules.framework import Rule
+from inference.rules.registry import RULES
 from policies import pack
 from policies.pack import policies
 from policies.parameters import parameters_of, typed
@@ -139,9 +139,9 @@ def test_the_reference_page_is_fresh(golden: Golden) -> None:
 WITH_SAMPLES = """
 import sys
 sys.path.insert(0, {root!r})
-import inference.rules
+import inference.rules.registry
 from tests.policies.samples import RULES
-inference.rules.RULES = RULES
+inference.rules.registry.RULES = RULES
 sys.argv = ["pulumi.policy", "127.0.0.1:1", {pack!r}]
 import runpy
 runpy.run_module("pulumi.policy", run_name="__main__")

@@ -10,8 +10,8 @@ import pytest
 from pulumi.runtime.proto import analyzer_pb2
 
 from inference.problems import ProblemsError
-from inference.rules import RULES
 from inference.rules.costs import stack_within_budget
+from inference.rules.registry import RULES
 from policies import configuration
 from policies.pack import stack_settings
 from policies.servicer import in_process_servicer

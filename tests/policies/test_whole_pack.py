@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.rules import RULES
 from inference.rules.judging import Broken, Judge
+from inference.rules.registry import RULES
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import UNKNOWN, Props

@@ -185,9 +185,9 @@ class Site:
 
     def _topology(self) -> frozenset[str]:
         placement = self.pool.props.section("placementPolicy")
-        if not placement.absent("tpuTopology"):
+        if placement.raw("tpuTopology") not in (None, ""):
             return _one(placement.text("tpuTopology"))
-        if self.generation is None or self.chips is None or not placement.absent("policyName"):
+        if self.generation is None or self.chips is None or placement.raw("policyName") not in (None, ""):
             return OPEN
         single = _SINGLE_HOST_TOPOLOGY.get((self.generation.dimensions, self.chips))
         return OPEN if single is None or not self.pool.props.known("placementPolicy") else frozenset({single})

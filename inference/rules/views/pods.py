@@ -15,6 +15,8 @@ __all__ = ["ACCELERATORS", "Container", "PodTemplate", "PodTemplateOfUnknownKind
 
 ACCELERATORS = ("nvidia.com/gpu", "google.com/tpu")
 """Extended resources that stand for accelerators."""
+_MODEL_PARTS = ("model", "huggingface", "triton", "pytorch", "tensorflow", "onnx")
+"""Parts of a KServe predictor that become its container; the last five are the spellings before ``model``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +146,13 @@ class PodTemplate:
         return tuple(Container(self, props, init=True) for props in self.spec.sections("initContainers"))
 
     @cached_property
+    def models(self) -> tuple[Container, ...]:
+        """Containers in all but name: ``spec.predictor.model`` of an InferenceService and its older spellings."""
+        if (self.object.group, self.object.kind) != ("serving.kserve.io", "InferenceService"):
+            return ()
+        return tuple(Container(self, part) for name in _MODEL_PARTS if (part := self.spec.section(name)))
+
+    @cached_property
     def all_containers(self) -> tuple[Container, ...]:
         """Init containers, then containers."""
         return (*self.init_containers, *self.containers)
@@ -159,7 +168,7 @@ class PodTemplate:
         return {}
 
     def _request(self, resource: str) -> float:
-        running = sum(c.requested(resource) or 0 for c in self.containers)
+        running = sum(c.requested(resource) or 0 for c in (*self.containers, *self.models))
         sidecars = sum(c.requested(resource) or 0 for c in self.init_containers if c.sidecar)
         starting = max((c.requested(resource) or 0 for c in self.init_containers if not c.sidecar), default=0)
         return max(running + sidecars, starting)
@@ -167,7 +176,7 @@ class PodTemplate:
     @cached_property
     def accelerators(self) -> int:
         """GPUs or TPU chips of a pod."""
-        return sum(c.accelerators for c in self.containers)
+        return sum(c.accelerators for c in (*self.containers, *self.models))
 
     @cached_property
     def node_selector(self) -> dict[str, str]:

@@ -51,7 +51,7 @@ class ModelServer:
         return tuple(
             cls._started(container, launch)
             for pod in resource.view(PodTemplate.of)
-            for container in (*pod.all_containers, *_model_of(pod))
+            for container in (*pod.all_containers, *pod.models)
             if (launch := launch_of(container)) is not None
         )
 
@@ -266,12 +266,3 @@ class ModelServer:
 
     def __str__(self) -> str:
         return str(self.container)
-
-
-def _model_of(pod: PodTemplate) -> tuple[Container, ...]:
-    """Return ``spec.predictor.model`` of an InferenceService, which is a container in all but name."""
-    thing = pod.object
-    if thing.kind != "InferenceService" or thing.group != "serving.kserve.io" or pod.role != "predictor":
-        return ()
-    model = pod.spec.section("model")
-    return (Container(pod, model),) if model else ()

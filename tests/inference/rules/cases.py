@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inference.rules import RULES
 from inference.rules.framework import Finding, Rule
 from inference.rules.judging import Broken, Judge
+from inference.rules.registry import RULES
 from inference.rules.views.resources import Provider, Resource
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props

@@ -133,7 +133,9 @@ def test_tpu_labels_are_compared_with_the_slice_of_the_pool() -> None:
 
     single = node_pool("tpu", {"nodeConfig": config})
     wide = node_pool("tpu", {"nodeConfig": config, "placementPolicy": {"type": "COMPACT", "tpuTopology": "4x4"}})
+    told = node_pool("tpu", {"nodeConfig": config, "placementPolicy": {"type": "", "policyName": "", "tpuTopology": ""}})
     assert not findings(FINDS, cluster(), single, pod("2x2"))
+    assert not findings(FINDS, cluster(), told, pod("2x2")), "the API's answer names no topology as an empty text"
     assert findings(FINDS, cluster(), single, pod("4x4"))
     assert not findings(FINDS, cluster(), wide, pod("4x4"))
 
@@ -298,6 +300,18 @@ def test_a_pod_without_gpu_on_gpu_nodes_needs_the_toleration() -> None:
     assert not findings(TAINTS, cluster(), node_pool(), system(), with_it)
     assert not findings(TAINTS, cluster(), node_pool(), system(), deployment(containers=CPU_POD))
     assert not findings(TAINTS, cluster(), node_pool(), without)
+
+
+@pytest.mark.parametrize("part", ["model", "huggingface", "triton"])
+def test_gpus_of_a_predictor_without_containers_bring_the_toleration(part: str) -> None:
+    def service(**resources: object) -> Resource:
+        predictor = {"nodeSelector": {POOL: "l4"}, part: {"resources": {"limits": resources}}}
+        return custom("serving.kserve.io/v1beta1", "InferenceService", "i", {"predictor": predictor})
+
+    with_gpu, without = service(**{"nvidia.com/gpu": "1"}), service(cpu="2")
+    assert not findings(TAINTS, cluster(), node_pool(), system(), with_gpu)
+    assert findings(TAINTS, cluster(), node_pool(), system(), without)
+    assert findings(FITS, cluster(), node_pool(), service(**{"nvidia.com/gpu": "4"}))
 
 
 def test_arm_nodes_need_the_toleration_or_the_selector() -> None:
