@@ -29,6 +29,13 @@ _IMPLIED = {"engine": DEFAULT_ENGINE}
 """Tags that may be left out, with what they then are."""
 
 
+_DECISIVE = {"cluster.location", "cluster.systemPool"}
+"""Settings without which nothing can be said of the others: zones follow from one, room for pods from the other."""
+
+_STAND_INS = {"project": "my-project", "environment": "development"}
+"""What is put in the place of malformed settings that have no default, so that the rest can be checked."""
+
+
 def load(
     raw: Mapping[str, object], source: str, encrypted: Collection[str] = (), *, folder: Path | None = None
 ) -> StackSettings:
@@ -70,9 +77,14 @@ def _problems_of_the_rest(raw: Mapping[str, object], details: Sequence[ErrorDeta
     broken: set[str] = set()
     for detail in details:
         section, *inside = detail["loc"]
-        if section == "cluster" or section not in SECTIONS:
-            if section == "cluster":
+        if section == "cluster":
+            if not inside or not isinstance(rest.get("cluster"), dict):
                 return
+            key = str(inside[0])
+            rest["cluster"].pop(key, None)
+            nearest = difflib.get_close_matches(key, _keys(_models_at(["cluster"])), 1)
+            broken.add(f"cluster.{nearest[0] if nearest else key}")
+        elif section not in SECTIONS:
             rest.pop(str(section), None)
         elif section in {"pools", "models"} and inside and isinstance(rest.get(section), dict):
             rest[str(section)].pop(inside[0], None)
@@ -80,11 +92,17 @@ def _problems_of_the_rest(raw: Mapping[str, object], details: Sequence[ErrorDeta
         else:
             rest.pop(str(section), None)
             broken.add(str(section))
+    if broken & _DECISIVE:
+        return
+    if isinstance(rest.get("cluster"), dict):
+        rest["cluster"] = _STAND_INS | rest["cluster"]
     try:
         settings = StackSettings.model_validate(rest)
     except ValidationError:
         return
-    yield from check(settings, missing=frozenset(broken))
+    for problem in check(settings, missing=frozenset(broken)):
+        if ".".join(problem.where.split(".")[:2]) not in broken:
+            yield problem
 
 
 def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
@@ -131,7 +149,8 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
 
 def _may_be_a_secret(path: Sequence[str]) -> bool:
     """Whether who writes a value here may take it for the place of the secret itself."""
-    return SecretSource in _models_at(path) and path[-1] != "version"
+    inside = path[-1] == "secret" and SecretSource in _models_at(path[:-1])
+    return inside or SecretSource in _models_at(path)
 
 
 def _plain_secret(where: str) -> Problem:

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from inference.estimates.model_costs import ModelCost, model_costs
-from inference.estimates.node_costs import counts, purchases
+from inference.estimates.node_costs import purchases
 from inference.estimates.pricing import LIST_PRICES, dollars
 from inference.facts.prices import HOURS_PER_MONTH
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.nodes import counts
 from inference.rules.views.stack import Stack
 from rehearsal import costs, resources
 from tests.support.rehearsed import rehearsed, standing

@@ -24,11 +24,13 @@ __all__ = ["check_gpu", "check_tpu"]
 def check_gpu(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
     """Yield what is wrong with how a GPU pool is bought."""
     yield from _sold(pool.capacity, found, f"{where}.capacity.type")
+    yield from _blocks(pool.capacity, f"{where}.capacity")
     yield from _scales_from_zero(pool.capacity, pool.nodes, f"{where}.nodes")
     taken = [pool.capacity.type]
     for index, capacity in enumerate(pool.fallback):
         place = f"{where}.fallback[{index}].type"
         yield from _sold(capacity, found, place)
+        yield from _blocks(capacity, f"{where}.fallback[{index}]")
         if capacity.type == "queued-provisioning" or pool.capacity.type == "queued-provisioning":
             yield Problem(
                 place,
@@ -64,6 +66,16 @@ def _sold(capacity: Capacity, found: Machine, where: str) -> Iterator[Problem]:
         )
 
 
+def _blocks(capacity: Capacity, where: str) -> Iterator[Problem]:
+    if isinstance(capacity, Reservation) and capacity.sub_block and not capacity.block:
+        yield Problem(
+            f"{where}.subBlock",
+            f'"{capacity.sub_block}" without block',
+            "a sub-block is named by the block that holds it, and Compute Engine refuses its path without",
+            "Name the block too: gcloud compute reservations blocks list RESERVATION shows them.",
+        )
+
+
 def check_tpu(pool: TpuPoolSettings, generation: TpuGeneration, where: str) -> Iterator[Problem]:
     """Yield what is wrong with how a TPU pool is bought."""
     if isinstance(pool.capacity, FlexStart | QueuedProvisioning) and generation.flex_start_zones == frozenset():
@@ -73,6 +85,7 @@ def check_tpu(pool: TpuPoolSettings, generation: TpuGeneration, where: str) -> I
             f"TPU {generation.name} is not sold as flex-start, in no zone",
             "Use on-demand, reservation, calendar or spot, or another generation.",
         )
+    yield from _blocks(pool.capacity, f"{where}.capacity")
     yield from _scales_from_zero(pool.capacity, pool.slices, f"{where}.slices")
 
 

@@ -278,7 +278,7 @@ def _terms(model: VllmModel, known: Model, where: str) -> Iterator[Problem]:
         yield Problem(
             f"{where}.weights.token",
             "missing",
-            f"{model.model} is gated: the Hub answers 401 without a token of an account that accepted the licence",
+            f"{model.model} is gated: the Hub answers 401 without a token of an account that accepted the license",
             "Add token: {secret: <name of the secret in Secret Manager>}.",
         )
 

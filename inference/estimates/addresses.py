@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from inference.addressing import RESERVED_PER_SUBNET
-from inference.estimates import node_costs
 from inference.facts.gke import DEFAULT_PODS_PER_NODE
 from inference.rules.views.cloud import Cluster, Subnetwork, ranges
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.gateway import Service
 from inference.rules.views.hosting import cluster_of
+from inference.rules.views.nodes import counts
 from inference.rules.views.stack import Stack
 from inference.rules.views.vpc import Vpcs
 
@@ -69,7 +69,7 @@ def address_ranges(stack: Stack) -> tuple[Range, ...]:
 
 
 def _nodes(sites: Iterable[Site]) -> tuple[int | None, int | None]:
-    counted = [node_costs.counts(site) for site in sites]
+    counted = [counts(site) for site in sites]
     fewest, most = [row[0] for row in counted], [row[1] for row in counted]
     return (
         None if None in fewest else sum(filter(None, fewest)),
@@ -85,7 +85,7 @@ def _secondary(cluster: Cluster, subnet: Subnetwork, key: str) -> tuple[str, IPv
 
 
 def _pods(cluster: Cluster, subnet: Subnetwork, sites: list[Site]) -> Iterator[Range]:
-    """Yield the pod range: each node takes the power of two that is at least twice its pods (source ALIASIPS)."""
+    """Yield the pod range: each node takes the power of two that is at least twice its pods (source PODCIDR)."""
     found = _secondary(cluster, subnet, "clusterSecondaryRangeName")
     own = [s for s in sites if s.pool.props.absent("networkConfig", "podRange")]
     limits = {site: _pods_of(site) for site in own}

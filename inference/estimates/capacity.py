@@ -11,21 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from inference.estimates import node_costs, pieces
+from inference.estimates import pieces
 from inference.estimates.pieces import Use, project_of
 from inference.facts import quotas
-from inference.facts.gke import (
-    DEFAULT_BOOT_DISK_GB,
-    DEFAULT_BOOT_DISK_TYPE,
-    DEFAULT_MAX_SURGE,
-    LOCAL_SSD_GIB,
-)
+from inference.facts.gke import LOCAL_SSD_GIB
 from inference.facts.quotas import Quota
-from inference.rules.views.buying import scarce
+from inference.rules.views.buying import mode_of, scarce
 from inference.rules.views.cloud import Cluster
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.nodes import boot_disk, counts, local_ssds, region_of_nodes, surge
 from inference.rules.views.stack import Stack
-from inference.rules.views.values import Props
 
 __all__ = ["Accelerators", "Need", "accelerators", "needs", "open_ends"]
 
@@ -100,9 +95,9 @@ def accelerators(stack: Stack) -> tuple[Accelerators, ...]:
         kind, units = _kind(site)
         if kind is None:
             continue
-        mode = node_costs.mode_of(site) or "unknown"
-        place = node_costs.region(site) or "unknown"
-        fewest, most = node_costs.counts(site)
+        mode = mode_of(site.pool) or "unknown"
+        place = region_of_nodes(site) or "unknown"
+        fewest, most = counts(site)
         found[kind, mode, place].append((_times(fewest, units), _times(most, units)))
         if scarce(site.pool):
             rare.add((kind, mode, place))
@@ -180,11 +175,11 @@ def _takes(stack: Stack) -> Iterator[_Take]:
 
 
 def _of_site(site: Site) -> Iterator[_Take]:
-    region, mode = node_costs.region(site), node_costs.mode_of(site)
+    region, mode = region_of_nodes(site), mode_of(site.pool)
     if region is None:
         return
     project = project_of(site.pool.resource) or (project_of(site.cluster.resource) if site.cluster else None)
-    fewest, most = node_costs.counts(site)
+    fewest, most = counts(site)
     peak = _peak(site, mode, most)
 
     def take(quota: Quota | None, units: float | None, instead: Quota | None = None) -> Iterator[_Take]:
@@ -203,7 +198,7 @@ def _of_site(site: Site) -> Iterator[_Take]:
             yield from take(quotas.GPUS_ALL_REGIONS, site.pool.gpus_per_node)
         if (machine := site.pool.machine) is not None and quotas.cpus(machine.family) is not None:
             yield from take(quotas.CPUS_ALL_REGIONS, machine.vcpus)
-    kind, size = boot_disk(site)
+    kind, size = boot_disk(site.pool)
     yield from take(quotas.disk(kind) if kind else None, size)
     yield from take(quotas.INSTANCES, 1)
     if pieces.public_nodes(site):
@@ -226,32 +221,9 @@ def _shared_with_reservations(site: Site) -> Iterator[tuple[Quota | None, Quota 
     if machine is not None:
         family = machine.family
         yield quotas.cpus(family), quotas.cpus(family, preemptible=True), machine.vcpus
-        if disks := local_ssds(site):
+        if disks := local_ssds(site.pool):
             size = disks * LOCAL_SSD_GIB
             yield quotas.local_ssd(family), quotas.local_ssd(family, preemptible=True), size
-
-
-def local_ssds(site: Site) -> int:
-    """Return the local SSDs of a node: those that come with the machine, else those that the pool asks for."""
-    if site.pool.machine is not None and site.pool.machine.local_ssds:
-        return site.pool.machine.local_ssds
-    config = site.pool.config
-    places = ("ephemeralStorageLocalSsdConfig", "ephemeralStorageConfig", "localNvmeSsdBlockConfig")
-    chosen = sum(config.integer(place, "localSsdCount") or 0 for place in places)
-    return chosen + (config.integer("localSsdCount") or 0)
-
-
-def boot_disk(site: Site) -> tuple[str | None, float | None]:
-    """Return type and GB of the boot disk of a node; None for what is not known."""
-    config: Props = site.pool.config
-    kind = config.text("bootDisk", "diskType") or config.text("diskType")
-    size = config.number("bootDisk", "sizeGb") or config.number("diskSizeGb")
-    if kind is None and config.absent("diskType") and config.absent("bootDisk", "diskType"):
-        takes = site.pool.machine.boot_disk_types if site.pool.machine else ()
-        kind = None if takes and DEFAULT_BOOT_DISK_TYPE not in takes else DEFAULT_BOOT_DISK_TYPE
-    if size is None and config.absent("diskSizeGb") and config.absent("bootDisk", "sizeGb"):
-        size = DEFAULT_BOOT_DISK_GB
-    return kind, size
 
 
 def _peak(site: Site, mode: str | None, most: int | None) -> int | None:
@@ -263,10 +235,8 @@ def _peak(site: Site, mode: str | None, most: int | None) -> int | None:
         return most
     if settings.text("strategy") == "BLUE_GREEN":
         return 2 * most
-    if not site.pool.props.known("upgradeSettings", "maxSurge"):
-        return None
-    surge = settings.integer("maxSurge")
-    return most + (DEFAULT_MAX_SURGE if surge is None and not settings else surge or 0)
+    more = surge(site.pool)
+    return None if more is None else most + more
 
 
 def open_ends(stack: Stack) -> tuple[str, ...]:
@@ -291,9 +261,9 @@ def open_ends(stack: Stack) -> tuple[str, ...]:
         if thing.spec.flag("nodePoolAutoCreation", "enabled")
     ]
     for site in _sites(stack):
-        if node_costs.region(site) is None:
+        if region_of_nodes(site) is None:
             found.append(f"{site.pool} stands in a region that is not known; it is not counted.")
-        elif node_costs.mode_of(site) is None:
+        elif mode_of(site.pool) is None:
             found.append(f"How {site.pool} is bought is not known; its accelerators and vCPUs are not counted.")
         elif site.pool.machine is None and site.generation is None:
             found.append(

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from inference.estimates.node_costs import counts, node_lines, region, reserved_nodes
+from inference.estimates.node_costs import node_lines, reserved_nodes
 from inference.estimates.platform_costs import platform_lines, uncounted
 from inference.estimates.pricing import LIST_PRICES, Agreement, Line, Sum, total
 from inference.rules.views.fleet import Fleet
+from inference.rules.views.nodes import counts, region_of_nodes
 from inference.rules.views.stack import Stack
 
 __all__ = ["Estimate", "estimate"]
@@ -76,6 +77,6 @@ def estimate(stack: Stack, agreed: Agreement = LIST_PRICES) -> Estimate:
             if count is None:
                 vms[""] += 1
             elif count:
-                vms[region(site) or ""] += count
+                vms[region_of_nodes(site) or ""] += count
     lines.extend(platform_lines(stack, agreed, idle, most))
     return Estimate(tuple(lines), tuple(uncounted(stack)) if lines else ())

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from inference.estimates.node_costs import mode_of, purchases
+from inference.estimates.node_costs import purchases
 from inference.estimates.pricing import LIST_PRICES, Agreement, Sum
 from inference.rules.views.autoscalers import Autoscaler
+from inference.rules.views.buying import mode_of
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.placement import Placement
@@ -203,7 +204,7 @@ def _shares(stack: Stack, pod: PodTemplate, agreed: Agreement) -> Iterator[Share
         complete = nodes is not None and len(known) == len(bought)
         yield Share(
             site=site,
-            mode=mode_of(site) or "unknown",
+            mode=mode_of(site.pool) or "unknown",
             pods=copies,
             accelerators=pod.accelerators,
             nodes=nodes or 0.0,

@@ -8,23 +8,17 @@ from dataclasses import dataclass
 
 from inference.estimates.pricing import Agreement, Line, Rate, terms_of
 from inference.facts import prices
+from inference.facts.gke import LOCAL_SSD_GIB
 from inference.facts.prices import Price, Terms
-from inference.facts.zones import is_region, is_zone, region_of
-from inference.rules.views.buying import reserving
+from inference.rules.views.buying import mode_of, reserving
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.nodes import boot_disk, chosen_ssds, counts, region_of_nodes
 from inference.rules.views.resources import short_name
 from inference.rules.views.stack import Stack
 
-__all__ = ["Purchase", "counts", "mode_of", "node_lines", "purchases", "region", "reserved_nodes"]
+__all__ = ["Purchase", "node_lines", "purchases", "reserved_nodes"]
 
 _RESERVATION = "gcp:compute/reservation:Reservation"
-
-_LOCAL_SSD_GIB = 375
-"""Size of one local SSD: https://cloud.google.com/compute/docs/disks/local-ssd"""
-
-_DEFAULT_DISK_GIB = 100
-_DEFAULT_DISK = "pd-balanced"
-"""Boot disk of a pool that names none: diskSizeGb and diskType of the GKE API's NodeConfig."""
 
 _RESERVED = (
     "a reservation is billed at the on-demand price whether its nodes run or not, less what was agreed for a commitment"
@@ -48,46 +42,9 @@ class Purchase:
         return None if self.rate is None else self.rate.hourly * self.units
 
 
-def mode_of(site: Site) -> str | None:
-    """Return how the nodes are bought; ``None`` where that is not known."""
-    pool = site.pool
-    if pool.spot:
-        return "spot"
-    if pool.flex_start or pool.queued:
-        return "flex-start"
-    if pool.reservation_type in {"SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"}:
-        return "reservation"
-    settled = all(pool.config.known(key) for key in ("spot", "preemptible", "flexStart", "reservationAffinity"))
-    return "on-demand" if settled and pool.props.known("queuedProvisioning", "enabled") else None
-
-
-def region(site: Site) -> str | None:
-    """Return the region of the nodes."""
-    for place in (*(site.zones or ()), site.pool.props.text("location"), site.cluster and site.cluster.location):
-        if place and is_zone(place):
-            return region_of(place)
-        if place and is_region(place):
-            return place
-    return None
-
-
-def counts(site: Site) -> tuple[int | None, int | None]:
-    """Return the fewest and the most nodes of a pool; ``None`` for what is not known."""
-    scaling = site.pool.props.section("autoscaling")
-    if not scaling:
-        fixed = site.most_nodes
-        return fixed, fixed
-    fewest = scaling.integer("totalMinNodeCount")
-    if not fewest and (each := scaling.integer("minNodeCount")):
-        fewest = None if site.zone_count is None else each * site.zone_count
-    elif fewest is None:
-        fewest = 0 if scaling.known("minNodeCount") and scaling.known("totalMinNodeCount") else None
-    return fewest, site.most_nodes
-
-
 def purchases(site: Site, agreed: Agreement) -> Iterator[Purchase]:
     """Yield what an hour of one node buys, disks aside."""
-    name, where, mode = site.pool.machine_type, region(site), mode_of(site)
+    name, where, mode = site.pool.machine_type, region_of_nodes(site), mode_of(site.pool)
     if name is None:
         yield Purchase(what="nodes of an unknown machine type", units=1, rate=None)
         return
@@ -145,7 +102,7 @@ def _beside(site: Site, agreed: Agreement, where: str | None, mode: str) -> Iter
 def node_lines(site: Site, agreed: Agreement, reserved: int | None = None) -> Iterator[Line]:
     """Yield the lines of one pool; ``reserved`` are the nodes of its reservation, where the program makes it."""
     fewest, most = counts(site)
-    where, mode = region(site), mode_of(site) or ""
+    where, mode = region_of_nodes(site), mode_of(site.pool) or ""
     group = f"pool {_called(site)}"
     accelerated = site.accelerator != ""
 
@@ -205,27 +162,18 @@ def _sizes(stack: Stack) -> Mapping[str, int]:
 
 def _reservation(site: Site) -> str | None:
     names = site.pool.config.texts("reservationAffinity", "values")
-    return short_name(names[0]) if mode_of(site) == "reservation" and len(names) == 1 else None
+    return short_name(names[0]) if mode_of(site.pool) == "reservation" and len(names) == 1 else None
 
 
 def _disks(site: Site, agreed: Agreement, where: str | None) -> Iterator[Purchase]:
-    config = site.pool.config
-    kind = config.text("bootDisk", "diskType") or config.text("diskType")
-    size = config.number("bootDisk", "sizeGb") or config.number("diskSizeGb")
-    notes: tuple[str, ...] = ()
-    if kind is None and config.absent("diskType") and config.absent("bootDisk", "diskType"):
-        takes = site.pool.machine.boot_disk_types if site.pool.machine else ()
-        kind = None if takes and _DEFAULT_DISK not in takes else _DEFAULT_DISK
-        notes = ("the pool names no disk type: GKE's default",)
-    if size is None and config.absent("diskSizeGb") and config.absent("bootDisk", "sizeGb"):
-        size = _DEFAULT_DISK_GIB
+    kind, size = boot_disk(site.pool)
+    named = any(not site.pool.config.absent(*path) for path in (("diskType",), ("bootDisk", "diskType")))
+    notes = () if named else ("the pool names no disk type: GKE's default",)
     rate = agreed.rate(kind, "", "GiB-month", prices.storage(kind, where)) if kind and size else None
     yield Purchase(what=f"GiB of {kind or 'unknown'} boot disks", units=size or 0, rate=rate, notes=notes)
     if site.pool.machine is not None and site.pool.machine.local_ssds is not None:
         return
-    places = ("ephemeralStorageLocalSsdConfig", "ephemeralStorageConfig", "localNvmeSsdBlockConfig")
-    chosen = sum(config.integer(place, "localSsdCount") or 0 for place in places)
-    if count := chosen + (config.integer("localSsdCount") or 0):
+    if count := chosen_ssds(site.pool):
         terms = Terms.SPOT if site.pool.spot else Terms.ON_DEMAND
         ssd = agreed.rate("local-ssd", "", "GiB-month", prices.storage("local-ssd", where, terms))
-        yield Purchase(what="GiB of local SSDs", units=count * _LOCAL_SSD_GIB, rate=ssd)
+        yield Purchase(what="GiB of local SSDs", units=count * LOCAL_SSD_GIB, rate=ssd)

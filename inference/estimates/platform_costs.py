@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from inference.estimates.node_costs import region
 from inference.estimates.pricing import Agreement, Line
 from inference.facts import prices
 from inference.facts.zones import is_region, is_zone, region_of
@@ -14,6 +13,7 @@ from inference.rules.views.fleet import Fleet
 from inference.rules.views.gateway import Gateway, Service
 from inference.rules.views.hosting import cluster_of
 from inference.rules.views.kubernetes import KubernetesObject
+from inference.rules.views.nodes import region_of_nodes
 from inference.rules.views.resources import Resource, short_name
 from inference.rules.views.stack import Stack
 from inference.rules.views.storage_classes import disk_type
@@ -140,7 +140,7 @@ def _region_of(stack: Stack, resource: Resource) -> str:
     cluster = cluster_of(stack, resource)
     if cluster is not None and cluster.region:
         return cluster.region
-    places = {region(site) for site in stack.view(Fleet).sites}
+    places = {region_of_nodes(site) for site in stack.view(Fleet).sites}
     return (places.pop() or "") if len(places) == 1 else ""
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from inference.estimates import node_costs
-from inference.estimates.capacity import local_ssds
 from inference.estimates.pieces import project_of
 from inference.rules.views.buying import RESERVATION_VALUE
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.nodes import counts, local_ssds
 from inference.rules.views.resources import short_name
 from inference.rules.views.stack import Stack
 
@@ -116,13 +115,13 @@ def reservations(stack: Stack) -> tuple[Reservation, ...]:
 
 
 def _of_pool(site: Site, block: str) -> Consumer:
-    fewest, most = node_costs.counts(site)
+    fewest, most = counts(site)
     return Consumer(
         what=f'the pool "{site.pool.resource.name}"',
         machine_type=site.pool.machine_type,
         accelerator=site.pool.gpu_type if site.pool.gpu else None,
         gpus=site.pool.gpus_per_node if site.pool.gpu else None,
-        local_ssds=local_ssds(site),
+        local_ssds=local_ssds(site.pool),
         zones=site.zones,
         block=block,
         least=fewest,

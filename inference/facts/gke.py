@@ -181,7 +181,7 @@ DEFAULT_BOOT_DISK_GB = 100
 DEFAULT_PODS_PER_NODE = 110
 DEFAULT_MAX_SURGE = 1
 """What a pool gets that names no ``diskType``, ``diskSizeGb``, ``maxPodsPerNode`` or ``upgradeSettings`` (sources
-NODECONFIG, ALIASIPS, SURGEDOC)."""
+BOOTDISKS, NODECONFIG for the size, PODCIDR, SURGEDOC)."""
 
 GPU_DRIVER_VERSIONS = ("DEFAULT", "LATEST", "INSTALLATION_DISABLED")
 """Values of ``gpuDriverVersion``; LATEST on Container-Optimized OS only (sources TFDOC, GKECUSTOM)."""
@@ -350,4 +350,5 @@ ProvisioningRequest, and GKE's class of such requests (sources CT, KUEUE, GKEPRO
 
 PROVISIONED_LABEL = "autoscaling.gke.io/provisioning-request"
 PROVISIONED_DETAIL = "ResizeRequestName"
-"""Node label of what one request brought, and the detail of the request that carries its value (source XPK680)."""
+"""Node label of what one request brought, and the detail of the request that carries its value (sources
+CLUSTERAUTOSCALER, XPK680)."""

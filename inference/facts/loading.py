@@ -46,7 +46,8 @@ STORES: Mapping[str, Store] = MappingProxyType(
             name="the Hugging Face Hub",
             bytes_per_second=200e6,
             divided=False,
-            source="LLMDT4:5 GB in 2 to 3 minutes with the start-up included",
+            source="LLMDT4:some 5 GB in 2 to 3 minutes; KAITO2325:51.75 GiB in 62 s, loading included, on an A100 node",
+            assumed="between the two, which are far apart",
         ),
         "bucket": Store(
             name="a bucket through Cloud Storage FUSE with parallel downloads",
@@ -65,7 +66,8 @@ STORES: Mapping[str, Store] = MappingProxyType(
             name="a bucket through the Run:ai streamer",
             bytes_per_second=2_000e6,
             divided=True,
-            source="RUNAIBENCH:15 GB in 4.9 s from object storage, in 7.5 s from a fast disk",
+            source="RUNAIBENCH:15 GB in 7.5 s from a fast network disk",
+            assumed="a bucket is as fast: what was measured with Amazon S3 is no figure of Cloud Storage",
         ),
         "hyperdisk-ml": Store(
             name="a Hyperdisk ML volume",
@@ -84,7 +86,8 @@ STORES: Mapping[str, Store] = MappingProxyType(
             name="local SSDs",
             bytes_per_second=2_000e6,
             divided=True,
-            source="RUNAIBENCH:15 GB in 7.5 s from a fast disk",
+            source="RUNAIBENCH:15 GB in 7.5 s from a fast network disk",
+            assumed="local SSDs are as fast as that disk",
         ),
     }
 )
@@ -106,7 +109,11 @@ class Image:
 
 IMAGES: Mapping[str, Image] = MappingProxyType(
     {
-        "vllm": Image(bytes=10.7e9, source="LLMDPR1902:pulled in 214 s on an L4 node, at the speed above"),
+        "vllm": Image(
+            bytes=10.7e9,
+            source="LLMDPR1902:pulled in 214 s on an L4 node",
+            assumed="at the speed above: its size was not read",
+        ),
         "nim": Image(bytes=10.7e9, assumed="like the vLLM that is in it"),
         "sglang": Image(bytes=10.7e9, assumed="like vLLM's"),
     }
@@ -117,7 +124,7 @@ IMAGE_STREAMING_SECONDS = 4
 """Until the container starts with image streaming; what it then reads comes over the network (source LLMDPR1902)."""
 
 PRELOADED_SPEEDUP = 29
-"""How much faster a 16 GB image is there from a secondary boot disk (source GKELOADBLOG)."""
+"""How much faster, at most, a 16 GB image is there from a secondary boot disk (source GKELOADBLOG)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,14 +144,18 @@ ENGINES: Mapping[str, Engine] = MappingProxyType(
         "one": Engine(
             seconds=200,
             floor_seconds=600,
-            source="LLMDPR1902:195 s with the load of 16 GB on an L4; KAITO2325:290 s for 27B on an A100",
+            source="LLMDPR1902:195 s for 8B on an L4; KAITO2325:290 s for 27B on an A100, without the load",
         ),
         "group": Engine(
             seconds=300,
             floor_seconds=1800,
             assumed="several nodes, or more than 100 billion parameters, meet and capture in step",
         ),
-        "tpu": Engine(seconds=720, floor_seconds=1800, assumed="12 to 15 minutes until ready were seen on TPU v6e"),
+        "tpu": Engine(
+            seconds=720,
+            floor_seconds=1800,
+            assumed="XLA compiles for so long at the first start; no measurement was read",
+        ),
     }
 )
 """Imports, memory profiling, compilation and graph capture, by kind of server."""
@@ -171,13 +182,14 @@ NODES: Mapping[str, NodeStart] = MappingProxyType(
             seconds=410,
             why="the machine boots, joins, and gets its driver, if there is capacity at once",
             source="KAITO2325:284 s and 126 s, at another cloud; CODALAB4042:270 s and 270 s on GKE in 2022",
+            assumed="GKE is as fast today as the other cloud",
         ),
         "tpu": NodeStart(
             seconds=410, why="the machine boots and joins, if there is capacity at once", assumed="as for GPUs"
         ),
         "waiting": NodeStart(
             seconds=None, why="flex-start and queued nodes come when there is capacity, for which nobody vouches",
-            source="DWSDOC",
+            source="GKEDWS",
         ),
     }
 )  # fmt: skip

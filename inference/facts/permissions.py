@@ -22,7 +22,10 @@ class Requirement:
 
 
 FIRST_APIS = ("serviceusage.googleapis.com", "cloudresourcemanager.googleapis.com")
-"""What has to be on before a program can turn on others and grant roles (source SVCLIST)."""
+"""What has to be on before a program can turn on others (source PGCP:projects/service.py) and grant roles.
+
+That the second one has to be on is assumed: it is the API that the provider grants roles of a project with.
+"""
 
 
 def _verbs(kind: str, verbs: str = "create get update delete") -> tuple[str, ...]:
@@ -45,7 +48,7 @@ OF_TOKEN: Mapping[str, Requirement] = MappingProxyType(
     {
         "gcp:container/cluster:Cluster": Requirement(
             api="container.googleapis.com",
-            # The role has all of them but the last, which another role has: OF_PERMISSION.
+            # The last is of roles/iam.serviceAccountUser, which ``estimates.requirements`` names instead.
             permissions=(*_verbs("container.clusters"), "container.operations.get", "iam.serviceAccounts.actAs"),
             role=_CONTAINER,
         ),

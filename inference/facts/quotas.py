@@ -79,14 +79,14 @@ _OLDER_GPUS = {
 
 _GPU_FAMILIES = {
     "nvidia-h100-80gb": ("NVIDIA_H100", False),
-    "nvidia-h100-mega-80gb": ("NVIDIA_H100_MEGA", True),
+    "nvidia-h100-mega-80gb": ("NVIDIA_H100_MEGA", False),
     "nvidia-h200-141gb": ("NVIDIA_H200", False),
     "nvidia-b200": ("NVIDIA_B200", False),
-    "nvidia-gb200": ("NVIDIA_GB200", False),
+    "nvidia-gb200": ("NVIDIA_GB200", True),
     "nvidia-gb300": ("NVIDIA_GB300", True),
     "nvidia-rtx-pro-6000": ("NVIDIA_RTX_PRO_6000", False),
 }
-"""GPUs that share one quota ID: their ``gpu_family``, and whether that is assumed (source QUOTAIDS)."""
+"""GPUs that share one quota ID: their ``gpu_family``, and whether that is assumed (sources QUOTAIDS, A3MEGADOC)."""
 
 _SPOT_READ = frozenset({"NVIDIA_H100", "NVIDIA_H100_MEGA", "NVIDIA_H200", "NVIDIA_B200", "NVIDIA_RTX_PRO_6000"})
 """Families whose preemptible quota was seen under this name (source QUOTAIDS)."""
@@ -111,7 +111,7 @@ def gpus(accelerator: str, *, preemptible: bool = False) -> Quota | None:
             unit="GPUs",
             dimensions=(("gpu_family", family),),
             assumed=assumed,
-            source="QUOTAIDS; GCEQUOTAS",
+            source="QUOTAIDS; A3MEGADOC; GCEQUOTAS",
         )
     name = f"PREEMPTIBLE_{family}_GPUS"
     return Quota(
@@ -168,9 +168,9 @@ _OWN_CPUS = frozenset({"n2", "n2d", "c2", "c2d", "c3", "t2a", "t2d"})
 """Families with a quota of their own (source QUOTAENUM)."""
 
 _SHARED_CPUS = frozenset({"n1", "e2"})
-"""Families that take from the quota ``CPUS`` (source GCEQUOTAS)."""
+"""Families that take from the quota ``CPUS``, even where a region also lists ``E2_CPUS`` (source GCEQUOTAS)."""
 
-_CPU_FAMILIES_READ = frozenset({"c3d", "c4", "n4"})
+_CPU_FAMILIES_READ = frozenset({"c3d", "c4", "c4d", "n4", "z3"})
 """Families seen under ``vm_family``; the other recent ones follow them (source QUOTAIDS)."""
 
 _WITHOUT_CPU_QUOTA = frozenset(
@@ -219,7 +219,11 @@ def disk(kind: str) -> Quota | None:
 
 
 def local_ssd(family: str, *, preemptible: bool = False) -> Quota:
-    """Return the quota of the local SSDs of a machine family."""
+    """Return the quota of the local SSDs of a machine family.
+
+    Its metric was read, ``local_ssd_total_storage_per_vm_family`` with the dimension ``vm_family`` (``Z3``), and so was
+    the name in its errors, ``LOCAL_SSD_TOTAL_GB_PER_VM_FAMILY``; the ID follows from the latter.
+    """
     if preemptible:
         return _plain("PREEMPTIBLE_LOCAL_SSD_GB", "GB", "QUOTAENUM")
     return Quota(

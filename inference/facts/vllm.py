@@ -191,7 +191,7 @@ CUDA_COMPATIBILITY_ENV = "VLLM_ENABLE_CUDA_COMPATIBILITY"
 advised), and ``1`` to run the CUDA 13 image on R535 and R570 drivers."""
 
 MIN_COMPUTE_CAPABILITY = (7, 5)
-"""The oldest GPUs that the image has kernels for: CUDA 13 builds none for older ones (source VLLM:docker/Dockerfile)."""
+"""The oldest GPUs that the image has kernels for: CUDA 13 builds none below (source VLLM:docker/Dockerfile)."""
 
 ALL2ALL_BACKEND = "allgather_reducescatter"
 """How the ranks of expert parallelism exchange tokens: through NCCL, hence through gIB. The DeepEP kernels start RDMA

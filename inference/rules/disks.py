@@ -16,6 +16,7 @@ from inference.facts.tpus import generation_of_machine
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet
+from inference.rules.views.nodes import ssds_known
 from inference.rules.views.placement import Placement
 from inference.rules.views.stack import Stack
 from inference.rules.views.storage_classes import disk_type
@@ -148,7 +149,7 @@ def _no_pd(machine: Machine) -> bool:
 def local_ssds_fit_machine(pool: NodePool) -> Iterator[str]:
     count = _ephemeral(pool.config) + _raw(pool.config)
     cached = pool.config.integer("ephemeralStorageLocalSsdConfig", "dataCacheCount") or 0
-    if pool.machine is None or not count or not _settled(pool.config):
+    if pool.machine is None or not count or not ssds_known(pool):
         return
     fixed, most = pool.machine.local_ssds, pool.machine.local_ssd_max
     if fixed is not None and (count > fixed or (count != fixed and not cached)):
@@ -189,8 +190,3 @@ def _ephemeral(config: Props) -> int:
 
 def _raw(config: Props) -> int:
     return (config.integer("localNvmeSsdBlockConfig", "localSsdCount") or 0) + (config.integer("localSsdCount") or 0)
-
-
-def _settled(config: Props) -> bool:
-    places = ("ephemeralStorageLocalSsdConfig", "ephemeralStorageConfig", "localNvmeSsdBlockConfig")
-    return config.known("localSsdCount") and all(config.known(place, "localSsdCount") for place in places)

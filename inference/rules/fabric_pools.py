@@ -150,11 +150,11 @@ def pool_attaches_whole_fabric(pool: NodePool) -> Iterator[str]:
             f"cluster's own, and the pool is refused. List at most {gke.NODE_NETWORKS_MAX - 1}."
         )
     if "-metal" not in (pool.machine_type or ""):
-        named = Counter(name for entry in pool.additional_networks if (name := entry.text("subnetwork")))
+        named = Counter(short_name(n) for entry in pool.additional_networks if (n := entry.text("subnetwork")))
         for name, times in named.items():
             if times > 1:
                 yield (
-                    f'{pool} attaches the subnet "{short_name(name)}" {times} times; every NIC needs a subnet of its '
+                    f'{pool} attaches the subnet "{name}" {times} times; every NIC needs a subnet of its '
                     "own, and the pool is refused. Give each entry another subnet."
                 )
 

@@ -22,7 +22,7 @@ _LWS_DOCS = "https://lws.sigs.k8s.io/docs/reference/labels-annotations-and-envir
 _KUBELET = "https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/"
 _DNS = "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-policy"
 
-_ESCAPED = re.compile(r"\$\$\((LWS_[A-Z_]+)\)")
+_ESCAPED = re.compile(r"\$\$\(([A-Za-z_]\w*)\)")
 _LITERAL = re.compile(r"\$\{([A-Za-z_]\w*)\}|\$\(([A-Za-z_]\w*)\)|\$([A-Z_][A-Z0-9_]*)")
 _TEXT_PROGRAMS = """
     echo printf envsubst sed awk gawk perl trap alias tee cat grep test [ [[ export declare set ssh watch jq xargs find
@@ -61,7 +61,7 @@ def variables_reach_program(container: Container) -> Iterator[str]:
     declared = of_group | _declared(container)
     seen: set[str] = set()
     for name in (match[1] for text in container.command for match in _ESCAPED.finditer(text[:100_000])):
-        if name not in seen:
+        if name not in seen and (name in declared or name.startswith("LWS_")):
             seen.add(name)
             yield (
                 f"{container} writes $$({name}), which the kubelet turns into the text $({name}): a shell then looks "

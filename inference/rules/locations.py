@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from inference.facts.gke import DEFAULT_BOOT_DISK_GB, DEFAULT_BOOT_DISK_TYPE
 from inference.facts.machines import ATTACHABLE
 from inference.facts.tpus import generation_of_machine
 from inference.facts.zones import is_zone, offered, region_of, zones_with
@@ -20,6 +19,7 @@ from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.buying import first_nodes_of_zone
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.nodes import boot_disk
 from inference.rules.views.stack import Stack
 
 _GPU_ZONES = "https://cloud.google.com/compute/docs/gpus/gpu-regions-zones"
@@ -206,9 +206,9 @@ def _most(site: Site) -> dict[tuple[str, str], float]:
         found[region, _short(kind)] = nodes * per_node
     if site.pool.gpu and per_node:
         found["global", "gpus-all-regions"] = nodes * per_node
-    config = site.pool.config
-    disk = config.text("bootDisk", "diskType") or config.text("diskType") or DEFAULT_BOOT_DISK_TYPE
-    size = config.number("bootDisk", "sizeGb") or config.number("diskSizeGb") or DEFAULT_BOOT_DISK_GB
+    disk, size = boot_disk(site.pool)
+    if disk is None or size is None:
+        return found
     found[region, disk] = nodes * size
     group = {"pd-ssd": "ssd", "pd-balanced": "ssd", "pd-standard": "disks"}.get(disk)
     if group:

@@ -14,6 +14,7 @@ from inference.rules.framework import About, Severity, rule
 from inference.rules.views.buying import RESERVATION_VALUE, first_nodes
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.nodes import chosen_ssds, ssds_known
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource, short_name
 from inference.rules.views.stack import Stack
@@ -237,11 +238,9 @@ def _list(accelerators: list[tuple[str, int | None]]) -> str:
 
 
 def _other_ssds(pool: NodePool, shape: Props) -> Iterator[str]:
-    places = ("ephemeralStorageLocalSsdConfig", "localNvmeSsdBlockConfig", "ephemeralStorageConfig")
-    if not shape.known("localSsds") or not all(pool.config.known(place, "localSsdCount") for place in places):
+    if not shape.known("localSsds") or not ssds_known(pool):
         return
-    wanted = sum(pool.config.integer(place, "localSsdCount") or 0 for place in places)
-    wanted += pool.config.integer("localSsdCount") or 0
+    wanted = chosen_ssds(pool)
     reserved = shape.size("localSsds") or 0
     bundled = pool.machine is None or pool.machine.local_ssds is not None
     if wanted != reserved and not (bundled and 0 in {wanted, reserved}):

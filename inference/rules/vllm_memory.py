@@ -29,7 +29,7 @@ _QUANTIZATION = "https://docs.vllm.ai/en/latest/features/quantization/"
 _USUAL_GPUS = 8
 """Accelerators of a node where its pool does not tell; the larger machines have as many."""
 
-_Judgement = Callable[[ModelServer, Accelerator], Iterator[str]]
+_Judgment = Callable[[ModelServer, Accelerator], Iterator[str]]
 
 
 def _fit(server: ModelServer, accelerator: Accelerator) -> Fit | None:
@@ -186,7 +186,7 @@ def _fp8_computes(server: ModelServer, accelerator: Accelerator) -> Iterator[str
 # ------------------------------------------------------------------ rules of one resource
 
 
-def _own(server: ModelServer, judge: _Judgement) -> Iterator[str]:
+def _own(server: ModelServer, judge: _Judgment) -> Iterator[str]:
     accelerator = None if server.ray_worker or server.pod.role == "worker" else own_accelerator(server.pod)
     if accelerator is not None:
         yield from judge(server, accelerator)
@@ -295,7 +295,7 @@ def gpu_computes_fp8(server: ModelServer, acknowledged: Acknowledged) -> Iterato
 # ------------------------------------------------------------------ rules of the stack
 
 
-def _by_pool(stack: Stack, *judgements: _Judgement, but: tuple[str, ...] = ()) -> Iterator[About]:
+def _by_pool(stack: Stack, *judgments: _Judgment, but: tuple[str, ...] = ()) -> Iterator[About]:
     """Judge servers whose pods do not name their GPU by the node pools on which they run: all have to fail."""
     for server in stack.each(ModelServer):
         if server.model in but or server.engine != "vllm" or server.ray_worker or server.pod.role == "worker":
@@ -303,7 +303,7 @@ def _by_pool(stack: Stack, *judgements: _Judgement, but: tuple[str, ...] = ()) -
         if own_accelerator(server.pod) is not None:
             continue
         accelerators = accelerators_of(stack, server.pod)
-        for judge in judgements:
+        for judge in judgments:
             said = [next(judge(server, accelerator), None) for accelerator in accelerators]
             if said and said[0] is not None and None not in said:
                 yield About(server.pod.object.resource, said[0])

@@ -71,7 +71,7 @@ class FlexStart(Section):
 
 
 class QueuedProvisioning(Section):
-    """Flex-start whose nodes come for one workload that waited in a queue (DWS with Kueue); for replicas of one node."""
+    """Flex-start whose nodes come for one workload that waited in a queue (DWS, Kueue); for replicas of one node."""
 
     type: Literal["queued-provisioning"]
     """Tag of this mode."""

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from rehearsal.naming import natural
 from rehearsal.picture.graph import Edge, Key, Kind, Line, Mark, Node, Topology, Way
-from rehearsal.picture.naming import natural
 from rehearsal.picture.topology import ordered
 
 __all__ = ["bounded", "grouped"]

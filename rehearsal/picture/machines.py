@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from inference.facts.gke import COMPUTE_CLASS_LABEL, GPU_RESOURCE, TPU_RESOURCE
-from inference.rules.views.buying import reserving
+from inference.rules.views.buying import mode_of, reserving
 from inference.rules.views.cloud import Cluster
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.nodes import counts, counts_of_zone
 from inference.rules.views.resources import short_name
 from inference.rules.views.stack import Stack
+from rehearsal.naming import called, called_pool
 from rehearsal.picture.graph import Key, Kind, Line, Node
-from rehearsal.picture.naming import called
 from rehearsal.texts import plural
 
-__all__ = ["ELSEWHERE", "cluster_key", "clusters", "pool_keys", "pool_title", "pools"]
+__all__ = ["ELSEWHERE", "cluster_key", "clusters", "pool_keys", "pools"]
 
 ELSEWHERE: Key = ("", "cluster")
 """Stands for the cluster that the program does not declare."""
@@ -31,11 +32,6 @@ def pool_keys(stack: Stack) -> Mapping[Site, Key]:
         site: (site.pool.resource.urn, f"pool:{site.pool.name}" if site.pool.inline else "")
         for site in stack.view(Fleet).sites
     }
-
-
-def pool_title(site: Site) -> str:
-    """Return what a pool is called."""
-    return (site.pool.name or "?") if site.pool.inline else called(site.pool.resource)
 
 
 def clusters(stack: Stack) -> Iterator[Node]:
@@ -67,7 +63,7 @@ def pools(stack: Stack) -> Iterator[Node]:
         yield Node(
             key=keys[site],
             kind=Kind.POOL,
-            title=pool_title(site),
+            title=called_pool(site),
             lines=tuple(_of_pool(site)),
             urns=() if pool.inline else (pool.resource.urn,),
             inside=cluster_key(site.cluster),
@@ -109,29 +105,14 @@ def _accelerators(site: Site) -> str:
 
 def _count(site: Site) -> str:
     """Return how many nodes a pool has, from the fewest to the most."""
-    props = site.pool.props
-    scaling = props.section("autoscaling")
-    if not props.known("autoscaling"):
+    (fewest, most), each = counts(site), ""
+    if most is None and site.zone_count is None:
+        (fewest, most), each = counts_of_zone(site.pool), " in each zone"
+    if fewest is None and most is None:
         return "nodes unknown"
-    if scaling:
-        total = scaling.integer("totalMaxNodeCount") is not None
-        low, high = ("totalMinNodeCount", "totalMaxNodeCount") if total else ("minNodeCount", "maxNodeCount")
-        fewest = 0 if scaling.absent(low) else scaling.integer(low)
-        most = scaling.integer(high)
-        return _between(fewest, most, None if total else site.zone_count, total=total)
-    counts = [props.integer(key) for key in ("nodeCount", "initialNodeCount")]
-    count = next((count for count in counts if count is not None), None)
-    return _between(count, count, site.zone_count, total=False)
-
-
-def _between(fewest: int | None, most: int | None, zones: int | None, *, total: bool) -> str:
-    factor, each = (zones, "") if zones is not None else (1, "" if total else " in each zone")
-    low, high = (None if count is None else count * factor for count in (fewest, most))
-    if low is None and high is None:
-        return "nodes unknown"
-    if low == high and low is not None:
-        return f"{plural(low, 'node')}{each}"
-    return f"{'?' if low is None else low}–{'?' if high is None else high} nodes{each}"
+    if fewest == most and most is not None:
+        return plural(most, "node") + each
+    return f"{'?' if fewest is None else fewest}–{'?' if most is None else most} nodes{each}"
 
 
 def _place(site: Site) -> str:
@@ -150,12 +131,7 @@ def _capacity(site: Site) -> str:
         return named if pool.reservation_type != "ANY_RESERVATION" else f"{named}, else on demand"
     if pool.queued:
         return "flex-start, queued" if pool.flex_start else "queued provisioning"
-    if pool.flex_start:
-        return "flex-start"
-    if pool.spot:
-        return "spot"
-    unknown = any(not pool.config.known(key) for key in ("spot", "preemptible", "flexStart", "reservationAffinity"))
-    return "consumption mode unknown" if unknown else "on demand"
+    return (mode_of(pool) or "consumption mode unknown").replace("on-demand", "on demand")
 
 
 def _nics(site: Site) -> str:

@@ -8,8 +8,8 @@ from inference.rules.views.cloud import Cluster, Network, NodePool, Subnetwork
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.stack import Stack
 from inference.rules.views.vpc import Vpc, Vpcs
+from rehearsal.naming import called
 from rehearsal.picture.graph import Edge, Key, Kind, Line, Node, Way
-from rehearsal.picture.naming import called
 
 __all__ = ["key_of", "networks", "nics"]
 

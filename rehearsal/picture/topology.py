@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from inference.rules.views.stack import Stack
+from rehearsal.naming import natural
 from rehearsal.picture.graph import Edge, Key, Kind, Line, Node, Topology, Way
 from rehearsal.picture.machines import ELSEWHERE, clusters, pool_keys, pools
-from rehearsal.picture.naming import natural
 from rehearsal.picture.networks import networks, nics
 from rehearsal.picture.routes import routes
 from rehearsal.picture.workloads import workloads

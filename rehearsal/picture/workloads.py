@@ -18,9 +18,9 @@ from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import sites_of
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
+from rehearsal.naming import called, called_pool
 from rehearsal.picture.graph import Key, Kind, Line, Node
-from rehearsal.picture.machines import cluster_key, pool_keys, pool_title
-from rehearsal.picture.naming import called
+from rehearsal.picture.machines import cluster_key, pool_keys
 from rehearsal.texts import plural
 
 __all__ = ["key_of", "shown", "workloads"]
@@ -108,7 +108,7 @@ def _lines(
         if split := _split(servers[0]):
             yield Line("parallel", split)
         yield Line("engine", _engine(servers[0]))
-    if others := [pool_title(site) for site in sites[1:]]:
+    if others := [called_pool(site) for site in sites[1:]]:
         more = f" and {len(others) - _FEW} more" if len(others) > _FEW else ""
         yield Line("pools", f"or on {', '.join(others[:_FEW])}{more}")
     elif not sites and (asked := _class(first)):

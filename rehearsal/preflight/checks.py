@@ -98,12 +98,13 @@ def reservation(cloud: Cloud, wanted: Reservation, deployed: int) -> Iterator[Ch
             missing += 1
             if len(wanted.zones) == 1:
                 kind = next(iter(wanted.machine_types), "MACHINE_TYPE")
+                beside = next(filter(None, map(_beside, wanted.consumers)), None)
                 yield Check(
                     topic="reservation",
                     subject=f"{subject} in {zone}",
                     answer=Answer.WRONG,
                     detail=f"{project} has no reservation of this name there",
-                    repair=repairs.reserve(project, zone, wanted.name, kind, wanted.most or 1),
+                    repair=repairs.reserve(project, zone, wanted.name, kind, wanted.most or 1, beside),
                 )
             continue
         total += max(found.count - max(found.in_use - deployed, 0), 0)
@@ -146,6 +147,14 @@ def _matching(subject: str, found: ReservationFound, consumer: Consumer) -> Chec
         return Check(topic="reservation", subject=subject, answer=Answer.UNKNOWN, detail=detail)
     detail = f"it matches {consumer.what}: {found.count} x {found.machine_type}, only for nodes that name it"
     return Check(topic="reservation", subject=subject, answer=Answer.OK, detail=detail)
+
+
+def _beside(consumer: Consumer) -> tuple[str, int] | None:
+    """Return the GPUs that a machine does not bring itself, and that a reservation of it has to name."""
+    kind = machine(consumer.machine_type or "")
+    if kind is None or kind.gpus or not consumer.accelerator or not consumer.gpus:
+        return None
+    return consumer.accelerator, consumer.gpus
 
 
 def _inner(found: ReservationFound, consumer: Consumer) -> Iterator[str]:

@@ -28,7 +28,7 @@ class _Found:
 
 
 class _NotTheirsError(NotAnsweredError):
-    """The project has no such quota, as far as its lists tell."""
+    """The project has no such quota, as far as its lists tell: never said of a name that is assumed."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Limits:
                 return _Found(wanted, listed.limit, listed.usage)
         question = partial(self.cloud.quota_rows, project, SERVICE, wanted.id)
         rows = self._once((project, wanted.id), question)
+        if rows is None and wanted.assumed:
+            raise NotAnsweredError(f"the project lists no quota {wanted.id}, a name that is assumed")
         if rows is None:
             raise _NotTheirsError(f"the project lists no quota {wanted.id}")
         return _Found(wanted, _limit(rows, region, wanted), None)
@@ -74,14 +76,14 @@ class Limits:
 def _limit(rows: Sequence[QuotaRow], region: str, wanted: Quota) -> float:
     """Return the value of the most specific row."""
     asked_for = dict(wanted.dimensions) | ({} if wanted.scope == "global" else {"region": region})
-    matching = [row for row in rows if all(asked_for.get(key) == value for key, value in row.dimensions.items())]
-    if not matching:
-        raise _NotTheirsError(f"{wanted.id} has no row for {_words(asked_for)}")
     for key, value in wanted.dimensions if wanted.assumed else ():
         seen = {row.dimensions[key] for row in rows if key in row.dimensions}
         if value not in seen:
             known = ", ".join(sorted(seen)[:12]) or "none"
-            raise _NotTheirsError(f"{wanted.id} has no row with {key}={value}, a name that is assumed; it has {known}")
+            raise NotAnsweredError(f"{wanted.id} has no row with {key}={value}, a name that is assumed; it has {known}")
+    matching = [row for row in rows if all(asked_for.get(key) == value for key, value in row.dimensions.items())]
+    if not matching:
+        raise _NotTheirsError(f"{wanted.id} has no row for {_words(asked_for)}")
     best = max(matching, key=lambda row: len(row.dimensions))
     return float(best.value)
 

@@ -33,12 +33,15 @@ def reservation(project: str | None, zone: str, name: str, count: int) -> str:
     )  # fmt: skip
 
 
-def reserve(project: str | None, zone: str, name: str, machine_type: str, count: int) -> str:
-    """Make a reservation that nodes have to name."""
-    return _command(
+def reserve(
+    project: str | None, zone: str, name: str, machine_type: str, count: int, beside: tuple[str, int] | None = None
+) -> str:
+    """Make a reservation that nodes have to name; ``beside`` are GPUs that do not come with the machine."""
+    words = [
         "gcloud", "compute", "reservations", "create", name, f"--project={project or 'PROJECT'}", f"--zone={zone}",
         f"--machine-type={machine_type}", f"--vm-count={count}", "--require-specific-reservation",
-    )  # fmt: skip
+    ]  # fmt: skip
+    return _command(*words, *([f"--accelerator=count={beside[1]},type={beside[0]}"] if beside else []))
 
 
 def machine_zones(project: str, machine_type: str) -> str:

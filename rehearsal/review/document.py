@@ -6,11 +6,16 @@ property values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Self
 
-__all__ = ["Block", "Code", "Fold", "Items", "Paragraph", "Picture", "Section", "Standing", "Table", "Text"]
+__all__ = ["ROWS", "Block", "Code", "Fold", "Items", "Paragraph", "Picture", "Section", "Standing", "Table", "Text"]
+
+
+ROWS = 60
+"""Rows of a table that are shown, as a rule; the JSON form has all of them."""
 
 
 class Code(str):
@@ -53,6 +58,16 @@ class Table:
     rows: Sequence[Sequence[Text]]
     numeric: frozenset[int] = frozenset()
     """Columns that are aligned to the right."""
+
+    @classmethod
+    def cut(
+        cls, header: Sequence[str], rows: Sequence[Sequence[Text]], numeric: Iterable[int] = (), *, most: int = ROWS
+    ) -> Self:
+        """Return a table that says in its last row how many rows are left out."""
+        shown = list(rows[:most])
+        if rest := len(rows) - len(shown):
+            shown.append((f"… and {rest:,} more; the JSON form has all of them", *[""] * (len(header) - 1)))
+        return cls(header, shown, frozenset(numeric))
 
 
 @dataclass(frozen=True, slots=True)

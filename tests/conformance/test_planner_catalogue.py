@@ -1,4 +1,4 @@
-"""Our table of GPUs and the catalogue of the llm-d planner (https://github.com/llm-d/llm-d-planner) say the same."""
+"""Our table of GPUs and the catalog of the llm-d planner (https://github.com/llm-d/llm-d-planner) say the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KNOWN = {
 }
 
 
-def catalogue() -> dict[str, dict[str, object]]:
+def catalog() -> dict[str, dict[str, object]]:
     text = files("planner").joinpath("data/configuration/gpu_catalog.json").read_text(encoding="utf-8")
     return {row["gpu_type"]: row for row in json.loads(text)["gpu_types"]}
 
@@ -44,7 +44,7 @@ def test_memory_and_compute_capability_are_the_planners_save_for_known_differenc
     theirs: dict[str, object] = {}
     ours: dict[str, object] = {}
     for name, accelerator in SAME.items():
-        row, gpu = catalogue()[name], GPUS[accelerator]
+        row, gpu = catalog()[name], GPUS[accelerator]
         theirs |= {f"{name} memory": row["memory_gb"], f"{name} capability": row["compute_capability"]}
         ours |= {
             f"{name} memory": gpu.memory_gb,
@@ -54,4 +54,4 @@ def test_memory_and_compute_capability_are_the_planners_save_for_known_differenc
 
 
 def test_every_gpu_of_the_planner_is_in_our_table_or_not_on_google_cloud() -> None:
-    assert set(catalogue()) == SAME.keys() | ELSEWHERE
+    assert set(catalog()) == SAME.keys() | ELSEWHERE

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from inference.problems import ProblemsError
+from inference.settings import StackSettings
+from inference.settings.vocabulary import FORMS
 from inference.stackfile import load
 from tests.support.stacks import DELETE, STANDING, edited, raw
 
@@ -82,7 +85,21 @@ EDITS: list[Edit] = [
     ("dev", {"models__qwen__replicas": -1}, "models.qwen.replicas", ("-1",)),
     ("dev", {"models__qwen": ["a"]}, "models.qwen", ("is a list", "map")),
     ("dev", {"gateway__exposure": "public"}, "gateway.exposure", ("'public'", "'external' or 'internal'")),
-    ("dev", {"gateway__apiKey": "s3cr3t"}, "gateway.apiKey", ("is text", "map")),
+    ("dev", {"gateway__apiKey": "s3cr3t"}, "gateway.apiKey", ("is not repeated", "Secret Manager", "{secret: <its ID>}")),
+    ("dev", {"gateway__apiKey__secret": "s3cr3t!"}, "gateway.apiKey.secret", ("is not repeated", "Secret Manager")),
+    ("dev", {"models__qwen__weights": {"source": "hub", "token": "hf_s3cr3t"}}, "models.qwen.weights.token", ("not repeated",)),
+    ("dev", {"models__qwen__weights": {"source": "bucket", "path": "a/b"}}, "models.qwen.weights.bucket", ("missing", "bucket: ")),
+    ("dev", {"models__qwen__weights": {"source": "bucket", "path": "a/b", "bucket": "gs://b"}}, "models.qwen.weights.bucket", ("gs://b", "bare name of a bucket")),
+    ("dev", {"models__qwen__extraArgs": {"max-num-seqs": 4}}, "models.qwen.extraArgs.max-num-seqs", ("two hyphens", "Rename it")),
+    ("dev", {"pools__t4__kind": DELETE}, "pools.t4", ('no "kind" in {machineType, ', "Add kind: gpu or kind: tpu.")),
+    ("dev", {"pools__t4__nodes": 2}, "pools.t4.nodes", ("2 is a number", "Write a map with min, max.")),
+    ("dev", {"pools": None}, "pools", ("empty", "Write a map of names to settings.")),
+    ("dev", {"cluster__releaseChannel": "REGULER"}, "cluster.releaseChannel", ("'REGULER'", "Write 'REGULAR', or another of 'RAPID'")),
+    ("dev", {"gateway__hostname": "https://llm.example.com"}, "gateway.hostname", ("without https://", "For example: llm.example.com.")),
+    ("dev", {"gateway__requestTimeoutSeconds": "30m"}, "gateway.requestTimeoutSeconds", ("is text", "without unit")),
+    ("dev", {"models__qwen__memoryUtilization": 90}, "models.qwen.memoryUtilization", ("90", "0.98 is the most", "(--gpu-memory-utilization)")),
+    ("dev", {"models__qwen__replicas": True}, "models.qwen.replicas", ("true is a truth value",)),
+    ("prod", {"pools__h200__capacity": {"type": "reservation", "name": "r", "subBlock": "s"}}, "pools.h200.capacity.subBlock", ('"s"', "without block", "Name the block")),
     ("dev", {"cluster__environment": "test"}, "cluster.environment", ("'development' or 'production'",)),
     ("dev", {"queues": {}}, "queues", ("unknown key", "cluster")),
 ]  # fmt: skip
@@ -125,6 +142,57 @@ def test_every_problem_of_form_and_of_substance_is_told_at_once() -> None:
         load(config, "prod")
     places = {problem.where for problem in caught.value.problems}
     assert {"pools.h200.gpusPerNode", "cluster.network.rdma", "models.kimi.contextLength", "gateway.hostname"} <= places
+
+
+def test_a_malformed_cluster_hides_nothing_that_does_not_depend_on_it() -> None:
+    config = edited(
+        "prod",
+        cluster__environment="prod",
+        cluster__relaseChannel="REGULAR",
+        cluster__network__rdma="192.168.300.0/18",
+        pools__h200__gpusPerNode=4,
+    )
+    with pytest.raises(ProblemsError) as caught:
+        load(config, "prod")
+    places = [problem.where for problem in caught.value.problems]
+    malformed = ["cluster.environment", "cluster.network.rdma", "cluster.relaseChannel"]
+    assert sorted(places) == [*malformed, "pools.h200.gpusPerNode"]
+
+
+@pytest.mark.parametrize("key", ["location", "systemPool"])
+def test_nothing_is_derived_from_a_part_of_the_cluster_that_is_malformed(key: str) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        load(edited("prod", **{f"cluster__{key}": 1, "gateway__picker__cpu": 6}), "prod")
+    assert [problem.where for problem in caught.value.problems] == [f"cluster.{key}"]
+
+
+def test_a_message_never_repeats_what_may_be_a_secret() -> None:
+    for edit in (
+        {"gateway__apiKey": "s3cr3t"},
+        {"gateway": [{"apiKey": "s3cr3t"}]},
+        {"models__qwen__weights": {"token": "s3cr3t"}},
+    ):
+        with pytest.raises(ProblemsError) as caught:
+            load(edited("dev", **edit), "dev")
+        assert "s3cr3t" not in str(caught.value), edit
+
+
+def test_every_form_that_the_settings_ask_for_is_told_in_words() -> None:
+    asked = set(_patterns(StackSettings.model_json_schema()))
+    assert asked == FORMS.keys()
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        if isinstance(schema.get("pattern"), str):
+            yield schema["pattern"]
+        if "patternProperties" in schema:
+            yield from schema["patternProperties"]
+        for value in schema.values():
+            yield from _patterns(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _patterns(value)
 
 
 def test_a_model_is_not_blamed_for_naming_a_pool_that_is_malformed() -> None:

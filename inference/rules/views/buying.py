@@ -11,6 +11,7 @@ __all__ = [
     "RESERVING",
     "first_nodes",
     "first_nodes_of_zone",
+    "mode_of",
     "plainly_on_demand",
     "reserving",
     "scarce",
@@ -38,6 +39,21 @@ def scarce(pool: NodePool) -> bool:
 def reserving(pool: NodePool) -> bool:
     """Whether the pool looks for reserved capacity."""
     return pool.reservation_type in RESERVING
+
+
+def mode_of(pool: NodePool) -> str | None:
+    """Return how the nodes are billed: ``spot``, ``flex-start``, ``reservation`` or ``on-demand``.
+
+    ``None`` where that is not known. ANY_RESERVATION is on demand: nobody knows whether a reservation matches.
+    """
+    if pool.spot:
+        return "spot"
+    if pool.flex_start or pool.queued:
+        return "flex-start"
+    if pool.reservation_type in {"SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"}:
+        return "reservation"
+    settled = all(pool.config.known(key) for key in ("spot", "preemptible", "flexStart", "reservationAffinity"))
+    return "on-demand" if settled and pool.props.known("queuedProvisioning", "enabled") else None
 
 
 def plainly_on_demand(pool: NodePool) -> bool:

@@ -7,7 +7,16 @@ from inference.facts.zones import is_region, is_zone, region_of
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Site
 
-__all__ = ["boot_disk", "chosen_ssds", "counts", "local_ssds", "region", "ssds_known", "surge"]
+__all__ = [
+    "boot_disk",
+    "chosen_ssds",
+    "counts",
+    "counts_of_zone",
+    "local_ssds",
+    "region_of_nodes",
+    "ssds_known",
+    "surge",
+]
 
 _SSD_COUNTS = (
     ("ephemeralStorageLocalSsdConfig", "localSsdCount"),
@@ -20,19 +29,28 @@ _SSD_COUNTS = (
 
 def counts(site: Site) -> tuple[int | None, int | None]:
     """Return the fewest and the most nodes of a pool; ``None`` for what is not known."""
-    scaling = site.pool.props.section("autoscaling")
+    return _fewest(site.pool, site.zone_count, site.most_nodes), site.most_nodes
+
+
+def counts_of_zone(pool: NodePool) -> tuple[int | None, int | None]:
+    """Return the fewest and the most nodes in one zone, of a pool whose zones are not known."""
+    most = pool.max_nodes()
+    return _fewest(pool, 1, most), most
+
+
+def _fewest(pool: NodePool, zones: int | None, most: int | None) -> int | None:
+    scaling = pool.props.section("autoscaling")
     if not scaling:
-        fixed = site.most_nodes
-        return fixed, fixed
+        return most
     fewest = scaling.integer("totalMinNodeCount")
     if not fewest and (each := scaling.integer("minNodeCount")):
-        fewest = None if site.zone_count is None else each * site.zone_count
-    elif fewest is None:
-        fewest = 0 if scaling.known("minNodeCount") and scaling.known("totalMinNodeCount") else None
-    return fewest, site.most_nodes
+        return None if zones is None else each * zones
+    if fewest is None:
+        return 0 if scaling.known("minNodeCount") and scaling.known("totalMinNodeCount") else None
+    return fewest
 
 
-def region(site: Site) -> str | None:
+def region_of_nodes(site: Site) -> str | None:
     """Return the region of the nodes."""
     for place in (*(site.zones or ()), site.pool.props.text("location"), site.cluster and site.cluster.location):
         if place and is_zone(place):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inference.rules.views.buying import first_nodes, scarce
+from inference.rules.views.buying import scarce
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet, Site
+from inference.rules.views.nodes import counts
 from inference.rules.views.resources import Resource, short_name
 from inference.rules.views.stack import Stack
+from rehearsal.naming import called, called_pool
 from rehearsal.review.change import StackChange
-from rehearsal.review.risks.danger import Danger, Moved, forcing, known_as, moves
+from rehearsal.review.risks.danger import Danger, Moved, forcing, moves
 from rehearsal.texts import plural
 
-__all__ = ["dangers", "machines", "name_of", "site_of"]
+__all__ = ["dangers", "machines", "site_of"]
 
 _NODE_POOL = "gcp:container/nodePool:NodePool"
 _RESERVATIONS = ("gcp:compute/reservation:Reservation", "gcp:compute/futureReservation:FutureReservation")
@@ -47,26 +49,14 @@ def site_of(stack: Stack, resource: Resource) -> Site | None:
 
 def machines(site: Site) -> str:
     """Return what a pool is made of: ``2–4 × a3-ultragpu-8g with 8 nvidia-h200-141gb``."""
-    least, most = _least(site), site.most_nodes
+    least, most = counts(site)
     count = "an unknown number of"
     if most is not None:
-        count = f"{most} ×" if least == most else f"{min(least, most)}–{most} ×"
+        count = f"{most} ×" if least == most else f"{'?' if least is None else least}–{most} ×"
     each = site.pool.gpus_per_node if site.pool.gpu else site.chips
     kind = site.pool.gpu_type if site.pool.gpu else "TPU chips"
     with_ = f" with {each} {kind}" if each and kind else ""
     return f"{count} {site.pool.machine_type or 'the default machine'}{with_}"
-
-
-def name_of(site: Site) -> str:
-    """Return the name by which people know a pool."""
-    return (site.pool.name or "default-pool") if site.pool.inline else known_as(site.pool.resource)
-
-
-def _least(site: Site) -> int:
-    per_zone = first_nodes(site.pool)
-    if site.pool.props.integer("autoscaling", "totalMinNodeCount") is not None:
-        return per_zone
-    return per_zone * (site.zone_count or 1)
 
 
 def _reservations(pool: NodePool) -> str:
@@ -95,7 +85,7 @@ def _given_back(moved: Moved, before: Site, after: Site | None) -> Danger:
     return Danger(
         kind="capacity",
         urn=moved.entry.urn,
-        resource=name_of(before),
+        resource=called_pool(before),
         consequence=consequence,
         remedy=remedy,
         grave=grave,
@@ -113,21 +103,19 @@ def _fate(pool: NodePool) -> str:
 
 
 def _shrunk(moved: Moved, before: Site, after: Site) -> Iterator[Danger]:
-    least, now_least = _least(before), _least(after)
-    most, now_most = before.most_nodes, after.most_nodes
-    fewer = most is not None and now_most is not None and now_most < most
-    if not fewer and now_least >= least:
-        return
-    if fewer:
-        fate = f"at most {now_most} instead of {plural(most or 0, 'node')}; nodes beyond that go when they are idle"
+    (least, most), (now_least, now_most) = counts(before), counts(after)
+    if most is not None and now_most is not None and now_most < most:
+        fate = f"at most {now_most} instead of {plural(most, 'node')}; nodes beyond that go when they are idle"
         if before.pool.props.absent("autoscaling"):
-            fate = f"{now_most} instead of {plural(most or 0, 'node')}; the others are given back at once"
-    else:
+            fate = f"{now_most} instead of {plural(most, 'node')}; the others are given back at once"
+    elif least is not None and now_least is not None and now_least < least:
         fate = f"at least {now_least} instead of {plural(least, 'node')}; the autoscaler gives idle ones back"
+    else:
+        return
     yield Danger(
         kind="capacity",
         urn=moved.entry.urn,
-        resource=name_of(before),
+        resource=called_pool(before),
         consequence=f"The pool of {before.pool.machine_type or 'unknown machines'}, bought {_bought(before.pool)}, "
         f"shrinks: {fate}. {_fate(before.pool)}",
         remedy="Shrink it only if the load will not need these nodes again soon.",
@@ -156,7 +144,7 @@ def _reservation(moved: Moved) -> Iterator[Danger]:
     yield Danger(
         kind="capacity",
         urn=moved.entry.urn,
-        resource=known_as(moved.before),
+        resource=called(moved.before),
         consequence=consequence,
         remedy="Make the new reservation first, and let the old one go when its machines are no longer needed.",
     )

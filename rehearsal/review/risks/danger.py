@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,10 +12,7 @@ from rehearsal.diffs import Change
 from rehearsal.review.change import StackChange
 from rehearsal.urns import parse
 
-__all__ = ["Danger", "Moved", "forcing", "known_as", "moves"]
-
-_AUTONAME = re.compile(r"-[0-9a-f]{7,8}")
-"""What providers append to a logical name."""
+__all__ = ["Danger", "Moved", "forcing", "moves"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +80,6 @@ def moves(change: StackChange, *types: str) -> Iterator[Moved]:
 
 def _is(token: str, types: tuple[str, ...]) -> bool:
     return any(token == wanted or (wanted[-1] in ":/" and token.startswith(wanted)) for wanted in types)
-
-
-def known_as(resource: Resource) -> str:
-    """Return the name by which people know a resource: its own, but the program's where a provider made that up."""
-    name = resource.props.text("metadata", "name") or resource.props.text("name") or resource.name
-    invented = name.startswith(resource.name) and _AUTONAME.fullmatch(name.removeprefix(resource.name))
-    return resource.name if invented else name
 
 
 def forcing(entry: Change) -> str:

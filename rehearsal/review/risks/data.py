@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from rehearsal.naming import called
 from rehearsal.review.change import StackChange
-from rehearsal.review.risks.danger import Danger, Moved, forcing, known_as, moves
+from rehearsal.review.risks.danger import Danger, Moved, forcing, moves
 
 __all__ = ["dangers"]
 
@@ -68,7 +69,7 @@ def _word(moved: Moved) -> str:
 
 def _name(moved: Moved) -> str:
     assert moved.before is not None  # noqa: S101 - it was there
-    return known_as(moved.before)
+    return called(moved.before)
 
 
 def _danger(moved: Moved, consequence: str, remedy: str = _KEEP, *, grave: bool = True) -> Danger:

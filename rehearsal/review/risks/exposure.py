@@ -1,4 +1,4 @@
-"""Ways in that a change opens to the world."""
+"""Ways in: those that a change opens to the world, and those that callers lose."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from inference.rules.views.accounts import CloudGrant
 from inference.rules.views.exposure import Ingress, guarded_gateways, open_servers
 from inference.rules.views.gateway import Gateway, Service
 from inference.rules.views.resources import Resource
+from rehearsal.naming import called
 from rehearsal.review.change import StackChange
-from rehearsal.review.risks.danger import Danger, Moved, known_as, moves
+from rehearsal.review.risks.danger import Danger, Moved, moves
 from rehearsal.review.risks.serving import workloads
 
 __all__ = ["dangers"]
@@ -28,10 +29,11 @@ _KEEP_INSIDE = "See that callers are asked who they are, that TLS is on, and tha
 
 
 def dangers(change: StackChange) -> Iterator[Danger]:
-    """Yield what nobody outside could reach before and somebody can after."""
+    """Yield what nobody outside could reach before and somebody can after, and gateways that callers reach no more."""
     if change.after is None:
         return
     for moved in moves(change):
+        yield from _lost(moved)
         if moved.after is None:
             continue
         yield from _gateway(change, moved)
@@ -57,7 +59,7 @@ def _danger(resource: Resource, name: str | None, consequence: str, remedy: str,
     return Danger(
         kind="exposure",
         urn=resource.urn,
-        resource=name or known_as(resource),
+        resource=name or called(resource),
         consequence=consequence,
         remedy=remedy,
         grave=grave,
@@ -87,6 +89,34 @@ def _gateway(change: StackChange, moved: Moved) -> Iterator[Danger]:
     yield _danger(
         after.resource, after.name, told, _KEEP_INSIDE, grave=not (new and (guarded or change.before is None))
     )
+
+
+def _lost(moved: Moved) -> Iterator[Danger]:
+    """Yield a gateway that goes, or host names that it no longer answers to."""
+    before, after = _first(moved.before, Gateway.of), _first(moved.after, Gateway.of)
+    if before is None:
+        return
+    hosts = _hosts(before)
+    if after is None:
+        named = f", {' and '.join(hosts)}," if hosts else ""
+        told = f"The gateway{named} is deleted, and its address with it: callers reach nothing there."
+        yield _danger(before.resource, before.name, told, "Take the callers and the DNS records away first.")
+        return
+    kept = _hosts(after)
+    gone = [host for host in hosts if not any(_covers(other, host) for other in kept)]
+    if gone and kept and len(kept) == len(after.listeners):
+        told = f"It no longer answers to {' and '.join(gone)}, but to {' and '.join(dict.fromkeys(kept))}."
+        remedy = "Have DNS record and certificate for the new name, and keep the old one until the callers have moved."
+        yield _danger(after.resource, after.name, told, remedy)
+
+
+def _hosts(gateway: Gateway) -> tuple[str, ...]:
+    """Return the host names of the listeners that have one."""
+    return tuple(host for listener in gateway.listeners if (host := listener.text("hostname")))
+
+
+def _covers(pattern: str, host: str) -> bool:
+    return pattern == host or (pattern.startswith("*.") and host.endswith(pattern[1:]))
 
 
 def _service(change: StackChange, moved: Moved) -> Iterator[Danger]:

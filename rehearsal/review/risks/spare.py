@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from inference.rules.views.buying import first_nodes, scarce
 from inference.rules.views.fleet import Site
+from inference.rules.views.nodes import surge
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.serving import sites_of
 from inference.rules.views.stack import Stack
+from rehearsal.naming import called_pool
 from rehearsal.review.change import StackChange
-from rehearsal.review.risks.capacity import machines, name_of, site_of
+from rehearsal.review.risks.capacity import machines, site_of
 from rehearsal.review.risks.danger import Danger, Moved, moves
 from rehearsal.review.risks.serving import Workload, workloads
 from rehearsal.texts import plural
@@ -106,22 +108,21 @@ def _renewed(stack: Stack, moved: Moved) -> Iterator[Danger]:
     site = site_of(stack, moved.after) if moved.after else None
     if site is None or not site.accelerator or not moved.touches(*_RENEWING):
         return
-    settings = site.pool.props.section("upgradeSettings")
-    surge = 1 if settings.absent("maxSurge") else settings.integer("maxSurge")
+    more = surge(site.pool)
     what = next(path for path in moved.paths if path.startswith(_RENEWING))
-    name = name_of(site)
+    name = called_pool(site)
     busy = first_nodes(site.pool) > 0
-    if surge:
+    if more:
         yield Danger(
             kind="spare",
             urn=moved.entry.urn,
             resource=name,
             consequence=f"A changed {what} renews every node ({machines(site)}), and for each GKE first asks for"
-            f" {surge} more: without spare capacity it waits, and the pool stays half renewed.",
+            f" {more} more: without spare capacity it waits, and the pool stays half renewed.",
             remedy="Set upgradeSettings to maxSurge: 0 and maxUnavailable: 1, or have a spare node in the reservation.",
             grave=scarce(site.pool) and busy,
         )
-    elif surge == 0:
+    elif more == 0:
         yield Danger(
             kind="spare",
             urn=moved.entry.urn,

@@ -13,8 +13,9 @@ from inference.rules.views.kubernetes import CustomResourceDefinition
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import NEWEST, version_of
 from inference.rules.views.stack import Stack
+from rehearsal.naming import called
 from rehearsal.review.change import StackChange
-from rehearsal.review.risks.danger import Danger, Moved, known_as, moves
+from rehearsal.review.risks.danger import Danger, Moved, moves
 from rehearsal.review.risks.serving import workloads
 
 __all__ = ["dangers"]
@@ -176,7 +177,7 @@ def _nodes(change: StackChange) -> Iterator[Danger]:
                 told = f"Its nodes run {pool.props.text('version')} under a control plane of {cluster.version}: "
                 told += f"{behind} minor versions behind" if behind > 0 else "newer than it"
                 remedy = "Bring control plane and nodes together; first the control plane, then the pools."
-                yield _danger(moved, known_as(pool.resource), f"{told}, which Kubernetes does not support.", remedy)
+                yield _danger(moved, called(pool.resource), f"{told}, which Kubernetes does not support.", remedy)
 
 
 def _fleet(change: StackChange) -> Iterator[Danger]:

@@ -208,12 +208,9 @@ def _tables(title: str, header: Sequence[str], rows: Sequence[_Row], *, compared
 
 
 def _table(header: Sequence[str], rows: Sequence[_Row]) -> Table:
-    lines: list[tuple[Text, ...]] = [(*row.cells, _side(row, 0), _side(row, 1)) for row in rows[:_SHOWN]]
-    if len(rows) > _SHOWN:
-        rest = f"… and {len(rows) - _SHOWN:,} more; the JSON form has all of them"
-        lines.append((rest, *[""] * (len(header) + 1)))
+    lines: list[tuple[Text, ...]] = [(*row.cells, _side(row, 0), _side(row, 1)) for row in rows]
     first = len(header)
-    return Table((*header, "Minimum", "Maximum"), lines, frozenset({first, first + 1}))
+    return Table.cut((*header, "Minimum", "Maximum"), lines, {first, first + 1}, most=_SHOWN)
 
 
 def _side(row: _Row, index: int) -> str:

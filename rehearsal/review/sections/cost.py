@@ -16,12 +16,10 @@ from inference.estimates.model_costs import ModelCost, model_costs
 from inference.estimates.pricing import Agreement, Line, Sum, dollars
 from rehearsal import costs
 from rehearsal.review.change import Side, StackChange
-from rehearsal.review.document import Block, Code, Fold, Items, Paragraph, Section, Table, Text
+from rehearsal.review.document import ROWS, Block, Code, Fold, Items, Paragraph, Section, Table, Text
 
 __all__ = ["section"]
 
-_ROWS = 60
-"""Rows of a table that are shown; the JSON form has all of them."""
 _NAMED = 12
 """Entries of a list that are shown."""
 _NO_ESTIMATE = Estimate(())
@@ -122,16 +120,10 @@ _HEADER = ("Idle, an hour", "Idle, a month", "Maximum, an hour", "Maximum, a mon
 def _overview(before: _Bill, after: _Bill, *, one_sided: bool) -> Table:
     whole = _amounts(before.estimate, after.estimate, alone=one_sided)
     rows: list[Sequence[Text]] = [("the stack", *whole)]
-    shown = 0
     for group, cells in _compared(before.estimate.groups, after.estimate.groups, alone=one_sided):
-        if not one_sided and not any("→" in cell for cell in cells):
-            continue
-        shown += 1
-        if shown <= _ROWS:
+        if one_sided or any("→" in cell for cell in cells):
             rows.append(((Code(group),), *cells))
-    if shown > _ROWS:
-        rows.append((f"… and {shown - _ROWS:,} more", "", "", "", ""))
-    return Table(("What", *_HEADER), rows, frozenset({1, 2, 3, 4}))
+    return Table.cut(("What", *_HEADER), rows, {1, 2, 3, 4}, most=ROWS + 1)
 
 
 def _by_mode(before: _Bill, after: _Bill, *, one_sided: bool) -> Table | None:
@@ -160,14 +152,12 @@ def _models(before: _Bill, after: _Bill, *, one_sided: bool) -> Table:
     header = ("Model", "Replicas", "Nodes", "An hour", "A month", "Fewest – most replicas, a month", "Million tokens")
     names = tuple(dict.fromkeys((*before.by_model, *after.by_model)))
     rows: list[Sequence[Text]] = []
-    for name in names[:_ROWS]:
+    for name in names:
         old, new = before.by_model.get(name), after.by_model.get(name)
         told = (_replicas, _nodes, _an_hour, _month, _fewest_to_most, _tokens)
         cells = [_both(old, new, say, alone=one_sided) for say in told]
         rows.append(((Code(name),), *cells))
-    if len(names) > _ROWS:
-        rows.append((f"… and {len(names) - _ROWS:,} more", "", "", "", "", "", ""))
-    return Table(header, rows, frozenset({1, 3, 4, 5, 6}))
+    return Table.cut(header, rows, {1, 3, 4, 5, 6})
 
 
 def _replicas(model: ModelCost) -> str:
@@ -231,14 +221,11 @@ def _unknown(bill: _Bill) -> Items | None:
 def _fold(bill: _Bill) -> Fold:
     lines = bill.estimate.lines
     header = ("Of", "What", "Price (USD)", "Unit", "Idle", "Maximum", "Idle, an hour", "Maximum, an hour", "Price row")
-    rows = [_detail(line) for line in lines[:_ROWS]]
-    if len(lines) > _ROWS:
-        rows.append((f"… and {len(lines) - _ROWS:,} more", "", "", "", "", "", "", "", ""))
     blocks: list[Block] = [
         Paragraph(
             "Each amount is a price times a count; a month has 730 hours. List prices are before tax and discounts."
         ),
-        Table(header, rows, frozenset({2, 4, 5, 6, 7})),
+        Table.cut(header, [_detail(line) for line in lines], {2, 4, 5, 6, 7}),
     ]
     if sources := _sources(lines):
         blocks.append(Items(sources))
@@ -281,7 +268,7 @@ def _sources(lines: Sequence[Line]) -> list[Text]:
         dated = f" ({rate.date})" if rate.date else ""
         doubts = f" Doubt: {'; '.join(rate.doubts)}." if rate.doubts else ""
         found[rate.key] = (Code(rate.key), f": {rate.basis}, {rate.origin}{dated}.{doubts}")
-    return list(found.values())[:_ROWS]
+    return list(found.values())[:ROWS]
 
 
 def _data(bill: _Bill) -> dict[str, object]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from inference.estimates.fits import Outcome, ServerFit, fits
 from rehearsal.review.change import Side, StackChange
-from rehearsal.review.document import Block, Code, Fold, Items, Section, Standing, Table, Text
+from rehearsal.review.document import ROWS, Block, Code, Fold, Items, Section, Standing, Table, Text
+from rehearsal.review.sections._pairs import Pair, span
 
 __all__ = ["section"]
-
-_ROWS = 60
-"""Rows of a table that are shown; the JSON form has all of them."""
 
 _HEADER = (
     "Model", "On", "Weights", "Activations", "Runtime", "KV cache", "One sequence", "Headroom", "Longest context",
@@ -41,18 +38,8 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(Pair[ServerFit]):
     """One server on one kind of accelerator, on both sides."""
-
-    before: ServerFit | None
-    after: ServerFit | None
-
-    @property
-    def any(self) -> ServerFit:
-        found = self.after or self.before
-        assert found is not None  # noqa: S101 - a pair has a side
-        return found
 
     @property
     def tighter(self) -> bool:
@@ -161,10 +148,8 @@ def _table(pairs: Sequence[_Pair]) -> Table:
     for pair in pairs:
         workloads.setdefault(pair.any.model, set()).add(pair.any.workload)
     shared = {model for model, names in workloads.items() if len(names) > 1}
-    rows = [_row(pair, named=pair.any.model in shared) for pair in pairs[:_ROWS]]
-    if len(pairs) > _ROWS:
-        rows.append([f"… and {len(pairs) - _ROWS:,} more", *[""] * (len(_HEADER) - 1)])
-    return Table(_HEADER, rows, frozenset(range(2, len(_HEADER))))
+    rows = [_row(pair, named=pair.any.model in shared) for pair in pairs]
+    return Table.cut(_HEADER, rows, range(2, len(_HEADER)))
 
 
 def _row(pair: _Pair, *, named: bool) -> list[Text]:
@@ -182,9 +167,9 @@ def _row(pair: _Pair, *, named: bool) -> list[Text]:
         name.append(f": {_WORDS[pair.after.outcome]}")
     elif pair.tighter:
         name.append(": tighter")
-    where = _span([_where(side) for side in sides])
+    where = span([_where(side) for side in sides])
     figures = [_figures(side) for side in sides]
-    return [name, where, *(_span([figure[i] if figure else None for figure in figures]) for i in range(8))]
+    return [name, where, *(span([figure[i] if figure else None for figure in figures]) for i in range(8))]
 
 
 def _where(side: ServerFit | None) -> str | None:
@@ -218,12 +203,6 @@ def _gib(size: float | None) -> str:
     return f"{size:.1f}" if abs(size) >= 1 else f"{size:.2f}"
 
 
-def _span(sides: Sequence[str | None]) -> str:
-    """Say a figure before and after; once where it stays or has one side."""
-    known = list(dict.fromkeys(side for side in sides if side is not None))
-    return " → ".join(known)
-
-
 def _unknown(pairs: Iterable[_Pair]) -> list[Text]:
     found: dict[str, Text] = {}
     for pair in pairs:
@@ -231,8 +210,8 @@ def _unknown(pairs: Iterable[_Pair]) -> list[Text]:
         if side is not None and side.reason:
             text = (Code(side.model), f" on {_accelerator(side)}: {side.reason}.")
             found.setdefault("".join(text), text)
-    shown = list(found.values())[:_ROWS]
-    return [*shown, f"… and {len(found) - _ROWS:,} more"] if len(found) > _ROWS else shown
+    shown = list(found.values())[:ROWS]
+    return [*shown, f"… and {len(found) - ROWS:,} more"] if len(found) > ROWS else shown
 
 
 def _data(pair: _Pair) -> dict[str, object]:

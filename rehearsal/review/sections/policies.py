@@ -52,11 +52,9 @@ def _more(count: int) -> str:
 def _table(findings: list[Finding]) -> Table:
     rows: list[tuple[Text, ...]] = [
         ((Code(finding.policy),), finding.severity or "–", _resource(finding.urn), _said(finding))
-        for finding in findings[:_SHOWN]
+        for finding in findings
     ]
-    if len(findings) > _SHOWN:
-        rows.append(("", "", "", f"… and {len(findings) - _SHOWN:,} more; the JSON form has all of them"))
-    return Table(("Policy", "Severity", "Resource", "Finding"), rows)
+    return Table.cut(("Policy", "Severity", "Resource", "Finding"), rows, most=_SHOWN)
 
 
 def _said(finding: Finding) -> str:

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from inference.estimates.readiness import PHASES, Readiness, readiness
 from inference.facts.loading import STORES
 from rehearsal.review.change import Side, StackChange
-from rehearsal.review.document import Block, Code, Fold, Items, Section, Standing, Table, Text
+from rehearsal.review.document import ROWS, Block, Code, Fold, Items, Section, Standing, Table, Text
+from rehearsal.review.sections._pairs import Pair, span
 
 __all__ = ["section"]
-
-_ROWS = 60
-"""Rows of a table that are shown; the JSON form has all of them."""
 
 _HEADER = ("Model", "New node", "Image", "Weights", "Engine", "In all", "Probe allows")
 _SLOWER = 1.25
 """From how many times the former estimate on a model is called slower."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(Pair[Readiness]):
     """One server on both sides."""
-
-    before: Readiness | None
-    after: Readiness | None
-
-    @property
-    def any(self) -> Readiness:
-        found = self.after or self.before
-        assert found is not None  # noqa: S101 - a pair has a side
-        return found
 
     @property
     def slower(self) -> bool:
@@ -54,7 +41,7 @@ def section(change: StackChange) -> Section | None:
     impatient = [pair.after for pair in pairs if pair.after is not None and pair.after.impatient]
     blocks: list[Block] = [_table(pairs)]
     if impatient:
-        blocks.append(Items([_complaint(side) for side in impatient[:_ROWS]]))
+        blocks.append(Items([_complaint(side) for side in impatient[:ROWS]]))
     blocks.append(Fold("What these estimates assume", (Items(_assumptions(pairs)),)))
     return Section(
         key="readiness",
@@ -92,10 +79,7 @@ def _headline(pairs: Sequence[_Pair]) -> str:
 
 
 def _table(pairs: Sequence[_Pair]) -> Table:
-    rows = [_row(pair) for pair in pairs[:_ROWS]]
-    if len(pairs) > _ROWS:
-        rows.append([f"… and {len(pairs) - _ROWS:,} more", *[""] * (len(_HEADER) - 1)])
-    return Table(_HEADER, rows, frozenset(range(1, len(_HEADER))))
+    return Table.cut(_HEADER, [_row(pair) for pair in pairs], range(1, len(_HEADER)))
 
 
 def _row(pair: _Pair) -> list[Text]:
@@ -111,9 +95,9 @@ def _row(pair: _Pair) -> list[Text]:
         name.append(": slower")
     sides = (pair.before, pair.after)
     cells: list[Text] = [name]
-    cells += [_span([None if s is None else _duration(s.phase(phase).seconds) for s in sides]) for phase in PHASES]
-    cells.append(_span([None if s is None else _total(s) for s in sides]))
-    cells.append(_span([None if s is None else _allowed(s) for s in sides]))
+    cells += [span([None if s is None else _duration(s.phase(phase).seconds) for s in sides]) for phase in PHASES]
+    cells.append(span([None if s is None else _total(s) for s in sides]))
+    cells.append(span([None if s is None else _allowed(s) for s in sides]))
     return cells
 
 
@@ -133,10 +117,6 @@ def _allowed(side: Readiness) -> str:
     return "–" if side.allowed is None else _duration(side.allowed)
 
 
-def _span(sides: Sequence[str | None]) -> str:
-    return " → ".join(dict.fromkeys(side for side in sides if side is not None))
-
-
 def _complaint(side: Readiness) -> Text:
     load, allowed = _duration(side.load_seconds), _duration(side.allowed)
     text = f": reading and compiling take about {load}, and the startup probe gives up after {allowed}. "
@@ -153,7 +133,7 @@ def _assumptions(pairs: Sequence[_Pair]) -> list[Text]:
             found.setdefault(text, text)
     known = ", ".join(f"{store.name} {store.bytes_per_second / 1e6:,.0f} MB/s" for store in STORES.values())
     fixed = f"Weights are read at these typical speeds by each node: {known}."
-    shown = list(found.values())[:_ROWS]
+    shown = list(found.values())[:ROWS]
     return [*shown, fixed, "On a node that stands already and has the image, only weights and engine count."]
 
 

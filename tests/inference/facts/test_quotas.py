@@ -119,6 +119,20 @@ def test_tpu_quotas_are_those_of_compute_engine() -> None:
     assert str(quotas.tpus("v5e")) == "TPU_LITE_PODSLICE_V5"
 
 
+@pytest.mark.parametrize("token", ["gcp:compute/firewall:Firewall", "gcp:compute/route:Route"])
+def test_what_steers_the_packets_of_a_network_asks_the_network_too(token: str) -> None:
+    assert "compute.networks.updatePolicy" in permissions.OF_TOKEN[token].permissions
+
+
+def test_names_that_no_source_has_are_marked() -> None:
+    assert {name for name in GPUS if (q := quotas.gpus(name)) and q.assumed} == {"nvidia-gb200", "nvidia-gb300"}
+    assert {name for name in GPUS if (q := quotas.gpus(name, preemptible=True)) and q.assumed} == {
+        "nvidia-gb200",
+        "nvidia-gb300",
+    }
+    assert {name for name in GENERATIONS if (q := quotas.tpus(name, preemptible=True)) and q.assumed} == {"tpu7x"}
+
+
 def test_permissions_are_of_the_service_that_they_name() -> None:
     assert all(name.count(".") == 2 for found in permissions.OF_TOKEN.values() for name in found.permissions)
     assert permissions.requirement("kubernetes:apps/v1:Deployment") is not None

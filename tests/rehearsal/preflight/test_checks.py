@@ -7,9 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
+from inference.estimates.capacity import Need
+from inference.estimates.reservations import Consumer, Reservation
+from inference.facts import quotas
 from inference.rules.views.stack import Stack
 from rehearsal import resources
-from rehearsal.preflight import running, writing
+from rehearsal.preflight import checks, limits, running, writing
 from rehearsal.preflight.checks import Answer, Check
 from rehearsal.preflight.questions import Channel, Limit, QuotaRow, ServerVersions
 from tests.rehearsal.preflight.conftest import FakeCloud
@@ -72,6 +75,19 @@ def test_an_api_that_the_program_turns_on_may_be_off(prod: Stack, cloud: FakeClo
 def test_a_reservation_whose_gpus_come_with_the_machine_matches(prod: Stack, cloud: FakeCloud) -> None:
     cloud.reserve(accelerators={}, local_ssds=0)
     assert not wrong(prod, cloud)
+
+
+def test_a_reservation_is_asked_for_with_the_gpus_beside_its_machines(cloud: FakeCloud) -> None:
+    pool = Consumer(
+        what="the pool", machine_type="n1-standard-8", accelerator="nvidia-tesla-t4", gpus=2, local_ssds=0,
+        zones=("us-central1-a",), least=0, most=3,
+    )  # fmt: skip
+    wanted = Reservation(name="t4", project="p", shared=False, declared=False, consumers=(pool,))
+    (found,) = checks.reservation(cloud, wanted, 0)
+    assert found.repair == (
+        "gcloud compute reservations create t4 --project=p --zone=us-central1-a --machine-type=n1-standard-8 "
+        "--vm-count=3 --require-specific-reservation --accelerator=count=2,type=nvidia-tesla-t4"
+    )
 
 
 def test_a_reservation_of_whole_groups_is_not_judged(prod: Stack, cloud: FakeCloud) -> None:
@@ -137,6 +153,31 @@ def test_without_preemptible_quota_the_standard_one_is_what_counts(spot: Stack, 
     assert "limit 8" in found.detail
     assert "what is in use is not told" in found.detail
     assert "so GPUS-PER-GPU-FAMILY gpu_family=NVIDIA_RTX_PRO_6000 is taken" in found.detail
+
+
+def test_a_name_that_is_assumed_and_not_listed_is_no_reason_to_take_the_standard_quota(cloud: FakeCloud) -> None:
+    cloud.region = {}
+    standard, preemptible = quotas.gpus("nvidia-gb200"), quotas.gpus("nvidia-gb200", preemptible=True)
+    assert standard is not None
+    assert preemptible is not None
+    assert preemptible.assumed
+    cloud.region = {}
+    cloud.rows[standard.id] = [QuotaRow({}, 0), QuotaRow({"gpu_family": "NVIDIA_GB200"}, 8)]
+    need = Need(project="p", region="us-central1", quota=preemptible, instead=standard, uses=())
+    found = limits.quota(limits.Limits(cloud), need, 0)
+    assert found.answer is Answer.UNKNOWN
+    assert found.detail == f"the project lists no quota {preemptible.id}, a name that is assumed"
+
+
+def test_a_family_that_is_assumed_is_not_read_off_the_row_of_all_others(cloud: FakeCloud) -> None:
+    wanted = quotas.gpus("nvidia-gb300")
+    assert wanted is not None
+    assert wanted.assumed
+    cloud.rows[wanted.id] = [QuotaRow({}, 9), QuotaRow({"gpu_family": "NVIDIA_H200"}, 8)]
+    need = Need(project="p", region="us-central1", quota=wanted, instead=None, uses=())
+    found = limits.quota(limits.Limits(cloud), need, 0)
+    assert found.answer is Answer.UNKNOWN
+    assert "no row with gpu_family=NVIDIA_GB300, a name that is assumed; it has NVIDIA_H200" in found.detail
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -102,6 +103,35 @@ def test_a_single_replica_that_is_updated_in_place_is_away_while_it_loads() -> N
     assert "its startup probe allows 15 minutes" in said([*stack, before], [*stack, after])
 
 
+def test_a_changed_image_is_pulled_before_the_model_loads_again() -> None:
+    newer = "vllm/vllm-openai:v0.11.1"
+    site = [cluster(), pool()]
+    reloaded = said([*site, deployment()], [*site, deployment(arguments=["--max-num-seqs=8"])])
+    pulled = said([*site, deployment()], [*site, deployment(image=newer)])
+    assert _least(pulled) > _least(reloaded)
+
+
+def test_a_workload_that_is_replaced_with_its_pool_waits_for_new_nodes() -> None:
+    before, after = ([cluster(), pool(config=config), deployment()] for config in (RESERVED, {"spot": True}))
+    after[-1]["inputs"]["metadata"]["name"] = "other"
+    assert "The workload is replaced" in said(before, after)
+    assert "until new nodes have come and loaded it" in said(before, after)
+
+
+def _least(text: str) -> int:
+    found = re.search(r"at least (\d+) minute", text)
+    assert found, text
+    return int(found[1])
+
+
+def test_a_model_that_answers_to_another_name_loses_its_callers() -> None:
+    names = [["--served-model-name", *served] for served in (("old",), ("new",), ("new", "old"))]
+    old, new, both = ([cluster(), pool(), deployment(arguments=arguments, replicas=2)] for arguments in names)
+    assert "Nothing answers to the name old any more" in said(old, new)
+    assert ("downtime", "model (acme/model)", True) in told(old, new)
+    assert "Nothing answers" not in said(old, both)
+
+
 def test_of_two_replicas_one_answers_meanwhile() -> None:
     stack = [cluster(), pool()]
     before = deployment(replicas=2, strategy=NONE_SPARE)
@@ -194,6 +224,25 @@ def test_a_gateway_that_goes_out_is_a_danger_and_one_that_comes_in_loses_its_add
     assert told([], [outside]) == [("exposure", "front", True)]
     assert told(None, [outside]) == [("exposure", "front", False)], "all of a new stack is new"
     assert told([inside], [inside]) == []
+
+
+def listening(*hosts: str) -> State:
+    state = gateway("gke-l7-rilb")
+    listeners = [{"name": f"l{i}", "protocol": "HTTPS", "port": 443, "hostname": h} for i, h in enumerate(hosts)]
+    return {**state, "inputs": {**state["inputs"], "spec": {**state["inputs"]["spec"], "listeners": listeners}}}
+
+
+def test_a_gateway_that_is_deleted_takes_its_callers_address_along() -> None:
+    assert told([listening("llm.example.com")], []) == [("exposure", "front", True)]
+    assert "The gateway, llm.example.com, is deleted" in said([listening("llm.example.com")], [])
+
+
+def test_a_host_name_that_is_no_longer_answered_is_told_and_one_that_a_wildcard_covers_is_not() -> None:
+    before = [listening("a.example.com", "b.example.com")]
+    assert "no longer answers to b.example.com, but to a.example.com" in said(before, [listening("a.example.com")])
+    assert told(before, [listening("*.example.com")]) == []
+    assert told(before, [gateway("gke-l7-rilb")]) == []
+    assert told([listening("a.example.com")], before) == []
 
 
 def test_a_load_balancer_is_public_unless_it_says_otherwise() -> None:

@@ -1,23 +1,29 @@
-"""What things are called in a picture: as the reader of the program knows them."""
+"""What things are called: as the reader of the program knows them."""
 
 from __future__ import annotations
 
 import re
 
+from inference.rules.views.fleet import Site
 from inference.rules.views.resources import Resource
 
-__all__ = ["called", "natural"]
+__all__ = ["called", "called_pool", "natural"]
 
 _AUTONAMED = re.compile(r"-[0-9a-f]{7,8}")
 """What Pulumi adds to the logical name of a resource whose program gives it no name."""
 
 
 def called(resource: Resource) -> str:
-    """Return the name of a cloud resource: as in the cloud, or the logical one where the former derives from it."""
-    name = resource.physical_name
+    """Return the name of a resource: as it stands there, or the logical one where the former derives from it."""
+    name = resource.props.text("metadata", "name") or resource.physical_name
     if not name or (name.startswith(resource.name) and _AUTONAMED.fullmatch(name, len(resource.name))):
         return resource.name
     return name
+
+
+def called_pool(site: Site) -> str:
+    """Return the name of a node pool, also of one inside its cluster."""
+    return (site.pool.name or "?") if site.pool.inline else called(site.pool.resource)
 
 
 def natural(text: str) -> tuple[tuple[int, str], ...]:
