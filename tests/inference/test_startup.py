@@ -12,13 +12,13 @@ nodes = st.integers(1, 16)
 
 @given(sizes, sources, nodes)
 def test_probes_allow_at_least_twice_the_estimate(size: float, source: str, count: int) -> None:
-    found = startup(size, source, count)  # type: ignore[arg-type]
+    found = startup(size, source, count)
     assert found.failure_threshold * PROBE_PERIOD >= found.budget_seconds >= 2 * found.seconds
 
 
 @given(sizes, sources, nodes)
 def test_nobody_gets_less_than_ten_minutes_and_no_group_less_than_thirty(size: float, source: str, count: int) -> None:
-    found = startup(size, source, count)  # type: ignore[arg-type]
+    found = startup(size, source, count)
     assert found.budget_seconds >= (1800 if count > 1 else 600)
 
 

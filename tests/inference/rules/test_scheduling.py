@@ -133,7 +133,9 @@ def test_tpu_labels_are_compared_with_the_slice_of_the_pool() -> None:
 
     single = node_pool("tpu", {"nodeConfig": config})
     wide = node_pool("tpu", {"nodeConfig": config, "placementPolicy": {"type": "COMPACT", "tpuTopology": "4x4"}})
-    told = node_pool("tpu", {"nodeConfig": config, "placementPolicy": {"type": "", "policyName": "", "tpuTopology": ""}})
+    told = node_pool(
+        "tpu", {"nodeConfig": config, "placementPolicy": {"type": "", "policyName": "", "tpuTopology": ""}}
+    )
     assert not findings(FINDS, cluster(), single, pod("2x2"))
     assert not findings(FINDS, cluster(), told, pod("2x2")), "the API's answer names no topology as an empty text"
     assert findings(FINDS, cluster(), single, pod("4x4"))
