@@ -19,8 +19,9 @@ from inference.derivation import (
 )
 from inference.facts.gke import MAX_NODE_POOL_NAME, NVLINK_DOMAIN_FAMILIES, NVLINK_DOMAIN_NODES
 from inference.facts.machines import ATTACHABLE, MACHINES, Machine
+from inference.facts.offers import zones_with
 from inference.facts.tpus import GENERATIONS, Slice, slice_of
-from inference.facts.zones import offered, region_of, zones_with
+from inference.facts.zones import offered, region_of
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.cluster import ClusterSettings

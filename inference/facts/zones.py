@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_region", "is_zone", "offered", "region_of", "zones_with"]
+__all__ = ["is_region", "is_zone", "offered", "region_of"]
 
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _ZONE = re.compile(r"(?P<region>[a-z]+-[a-z]+[0-9]+)-(?:[a-z]|ai[0-9]+[a-z]?)")
@@ -48,21 +48,3 @@ def offered(zone: str, *, zones: frozenset[str] | None, regions: frozenset[str] 
     if regions is not None and region in regions:
         return None
     return False
-
-
-def zones_with(name: str) -> frozenset[str]:
-    """Return the zones known to offer a machine type or a GPU for N1 machines; empty where no list is known.
-
-    Zones that only an old list names are included, so the answer serves to suggest, never to refuse.
-    """
-    # Imported here because both modules use this one for their own lists.
-    from inference.facts.machines import ATTACHABLE, machine
-    from inference.facts.tpus import generation_of_machine
-
-    found = machine(name)
-    if found is not None:
-        return (found.zones or frozenset()) | found.zones_seen
-    if name in ATTACHABLE:
-        return ATTACHABLE[name].zones_seen
-    generation = generation_of_machine(name)
-    return (generation.zones if generation is not None else None) or frozenset()

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from inference.rules.framework import Severity, rule
 from inference.rules.views.credentials import literal_credential, named_like_credential, shape_of, texts_in
 from inference.rules.views.helm import HelmRelease
-from inference.rules.views.openness import AnyResource, ConfigMap, EnvironmentEntry, SecretObject, StackOutputs
+from inference.rules.views.openness import AnyResource, ConfigMap, SecretObject, StackOutputs
+from inference.rules.views.pods import Container
 from inference.rules.views.servers import ModelServer
 
 _KUBERNETES = "https://kubernetes.io/docs/concepts/configuration/secret/"
@@ -34,14 +35,15 @@ _NOT_OPAQUE = frozenset({"kubernetes.io/service-account-token", "bootstrap.kuber
     source=_KUBERNETES,
     severity=Severity.CRITICAL,
     covers=("VLLM-019",),
-    on=EnvironmentEntry,
+    on=Container,
 )
-def not_in_environment(entry: EnvironmentEntry) -> Iterator[str]:
-    if entry.value is not None and literal_credential(entry.name, entry.value):
-        yield (
-            f"{entry.container} has the variable {entry.name} with a plain value; everybody who may read pods or the "
-            "state reads the credential. Use valueFrom.secretKeyRef."
-        )
+def not_in_environment(container: Container) -> Iterator[str]:
+    for name, value in container.variables:
+        if value is not None and literal_credential(name, value):
+            yield (
+                f"{container} has the variable {name} with a plain value; everybody who may read pods or the state "
+                "reads the credential. Use valueFrom.secretKeyRef."
+            )
 
 
 @rule(

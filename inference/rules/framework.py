@@ -103,11 +103,17 @@ class Rule:
         """Whether the rule needs the whole stack."""
         return self.subject is None
 
-    def judge(self, subject: Any, parameters: Any = None) -> Iterable[Any]:
-        """Return what ``check`` yields, with the parameters that ``configured`` made, or else the defaults."""
+    def bound(self, configuration: Mapping[str, Any]) -> Check:
+        """Return the check with its parameters from ``configured``: what is left to give is the subject.
+
+        Raises:
+            ValueError: as ``configured`` does.
+
+        """
+        parameters = self.configured(configuration)
         if self.parameters is None:
-            return self.check(subject)
-        return self.check(subject, self.parameters() if parameters is None else parameters)
+            return self.check
+        return lambda subject: self.check(subject, parameters)
 
     def configured(self, configuration: Mapping[str, Any]) -> Any:
         """Return the parameters, defaults filled in.

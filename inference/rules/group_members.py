@@ -38,10 +38,6 @@ def _literal_names(text: str) -> Iterator[tuple[str, str]]:
         yield match[0], match[1] or match[2] or match[3]
 
 
-def _declared(container: Container) -> frozenset[str]:
-    return frozenset(name for entry in container.props.sections("env") if (name := entry.text("name")))
-
-
 @rule(
     "lws-variables-reach-program",
     title="A variable is written so that the kubelet or the shell replaces it",
@@ -58,7 +54,7 @@ def variables_reach_program(container: Container) -> Iterator[str]:
     script = Script.of(container)
     server = server_in(container)
     of_group = frozenset(gke.LWS_ENV) if container.pod.object.kind == "LeaderWorkerSet" else frozenset()
-    declared = of_group | _declared(container)
+    declared = of_group | container.variable_names
     seen: set[str] = set()
     for name in (match[1] for text in container.command for match in _ESCAPED.finditer(text[:100_000])):
         if name not in seen and (name in declared or name.startswith("LWS_")):

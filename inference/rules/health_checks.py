@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inference.rules.framework import About, Severity, rule
+from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.exposure import Ingress, backend_config
 from inference.rules.views.gateway import TargetedPolicy
 from inference.rules.views.health_checks import HEALTH_CHECK_BLOCKS, HealthCheck
@@ -178,7 +178,7 @@ def timeout_within_interval(check: HealthCheck) -> Iterator[str]:
     title="A HealthCheckPolicy describes its check as the definition wants it",
     breaks="The API server refuses the object with a rule of the definition; without the policy the load balancer asks "
     "for / and calls the model servers unhealthy.",
-    fix="Write one block, the one named for the type, with portSpecification: USE_FIXED_PORT and port.",
+    fix="Write one block, the one named for the type, and what its portSpecification takes.",
     source=_POLICY_CRDS,
     severity=Severity.HIGH,
     covers=("GW-003",),
@@ -208,14 +208,39 @@ def _port_problems(block: Props) -> Iterator[str]:
     port, name = block.integer("port"), block.text("portName")
     wanted = f"Set portSpecification: USE_FIXED_PORT and port: {port or 8000}."
     match block.text("portSpecification"):
-        case None if block.absent("portSpecification"):
-            yield f"without portSpecification; the definition's rule refuses it. {wanted}"
         case "USE_FIXED_PORT" if port is None or name is not None:
             yield f"with portSpecification USE_FIXED_PORT, which takes a port and no portName. {wanted}"
         case "USE_NAMED_PORT" if name is None or port is not None:
             yield f"with portSpecification USE_NAMED_PORT, which takes a portName and no port. {wanted}"
         case "USE_SERVING_PORT" if name is not None or port is not None:
             yield f"with portSpecification USE_SERVING_PORT, which takes neither port nor portName. {wanted}"
+
+
+@rule(
+    "health-check-port-specified",
+    title="A HealthCheckPolicy says how its port is meant",
+    breaks="A newer definition of the object than that of v1.4.0 has a rule that reads portSpecification, and refuses "
+    "every check that leaves it out; an older one takes the port as fixed. A cluster that is upgraded then refuses the "
+    "next change of the policy.",
+    fix="Set portSpecification: USE_FIXED_PORT beside port; every version takes that.",
+    source=_POLICY_CRDS,
+    severity=Severity.LOW,
+    level=Level.ADVISORY,
+    covers=("GW-003",),
+    on=TargetedPolicy,
+)
+def port_specified(policy: TargetedPolicy) -> Iterator[str]:
+    config = policy.default.section("config")
+    if policy.kind != "HealthCheckPolicy":
+        return
+    for name in HEALTH_CHECK_BLOCKS.values():
+        block = config.section(name)
+        if block and block.absent("portSpecification"):
+            port = block.integer("port") or 8000
+            yield (
+                f"{policy} sets {name} without portSpecification; the newer definition of the object refuses that. "
+                f"Set portSpecification: USE_FIXED_PORT and port: {port}."
+            )
 
 
 @rule(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inference.rules.framework import About, Finding, Rule, Subject
+from inference.rules.framework import About, Check, Finding, Rule, Subject
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
 
@@ -31,7 +31,7 @@ class _Group:
     """The rules that judge the same views of a resource, which are made once for all of them."""
 
     make: Callable[[Resource], Sequence[Subject]]
-    rules: tuple[Rule, ...]
+    checks: tuple[tuple[Rule, Check], ...]
 
 
 class Judge:
@@ -44,7 +44,7 @@ class Judge:
     def __init__(self, rules: Iterable[Rule], configuration: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         given = configuration or {}
         self._rules = tuple(rules)
-        self._parameters = {r.name: r.configured(given.get(r.name, {})) for r in self._rules if r.parameters}
+        self._checks = {rule.name: rule.bound(given.get(rule.name, {})) for rule in self._rules}
         self._position = {rule.name: position for position, rule in enumerate(self._rules)}
         self._stack_rules = tuple(rule for rule in self._rules if rule.about_stack)
         self._for_type: dict[str, tuple[_Group, ...]] = {}
@@ -55,15 +55,15 @@ class Judge:
 
     def rules_for(self, token: str) -> tuple[Rule, ...]:
         """Return the rules that may concern resources of a type."""
-        return tuple(rule for group in self._groups(token) for rule in group.rules)
+        return tuple(rule for group in self._groups(token) for rule, _ in group.checks)
 
     def _groups(self, token: str) -> tuple[_Group, ...]:
         if token not in self._for_type:
-            found: dict[type[Subject], list[Rule]] = {}
+            found: dict[type[Subject], list[tuple[Rule, Check]]] = {}
             for rule in self._rules:
                 if rule.subject is not None and token.startswith(rule.subject.types):
-                    found.setdefault(rule.subject, []).append(rule)
-            self._for_type[token] = tuple(_Group(subject.of, tuple(rules)) for subject, rules in found.items())
+                    found.setdefault(rule.subject, []).append((rule, self._checks[rule.name]))
+            self._for_type[token] = tuple(_Group(subject.of, tuple(checks)) for subject, checks in found.items())
         return self._for_type[token]
 
     def resource(self, resource: Resource) -> Iterator[Finding | Broken]:
@@ -73,12 +73,20 @@ class Judge:
             try:
                 subjects = resource.view(group.make)
             except Exception as error:  # noqa: BLE001 - a view that fails leaves its rules without a verdict
-                found += [_broken(rule, resource.urn, error) for rule in group.rules]
+                found += [_broken(rule, resource.urn, error) for rule, _ in group.checks]
                 continue
-            if subjects:
-                for rule in group.rules:
-                    if said := self._apply(rule, resource, subjects):
-                        found += said
+            if not subjects:
+                continue
+            for rule, check in group.checks:
+                sentences: list[str] = []
+                try:
+                    for subject in subjects:
+                        sentences += check(subject)
+                except Exception as error:  # noqa: BLE001 - a rule's failure is its own finding
+                    found.append(_broken(rule, resource.urn, error))
+                    continue
+                if sentences:
+                    found += [Finding(rule, resource.urn, sentence) for sentence in dict.fromkeys(sentences)]
         if len(found) > 1:
             found.sort(key=lambda verdict: self._position[verdict.rule.name])
         yield from found
@@ -88,20 +96,11 @@ class Judge:
         for rule in self._stack_rules:
             yield from self._apply_to_stack(rule, stack)
 
-    def _apply(self, rule: Rule, resource: Resource, subjects: Sequence[Subject]) -> Sequence[Finding | Broken]:
-        sentences: list[str] = []
-        try:
-            for subject in subjects:
-                sentences += rule.judge(subject, self._parameters.get(rule.name))
-        except Exception as error:  # noqa: BLE001 - a rule's failure is its own finding
-            return (_broken(rule, resource.urn, error),)
-        return [Finding(rule, resource.urn, sentence) for sentence in dict.fromkeys(sentences)] if sentences else ()
-
     def _apply_to_stack(self, rule: Rule, stack: Stack) -> Iterator[Finding | Broken]:
         try:
             found = [
                 Finding(rule, about.resource.urn, about.message)
-                for about in rule.judge(stack, self._parameters.get(rule.name))
+                for about in self._checks[rule.name](stack)
                 if isinstance(about, About)
             ]
         except Exception as error:  # noqa: BLE001 - a rule's failure is its own finding

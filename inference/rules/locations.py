@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from inference.facts.machines import ATTACHABLE
+from inference.facts.offers import zones_with
 from inference.facts.tpus import generation_of_machine
-from inference.facts.zones import is_zone, offered, region_of, zones_with
+from inference.facts.zones import is_zone, offered, region_of
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.buying import first_nodes_of_zone
 from inference.rules.views.cloud import NodePool

@@ -163,8 +163,7 @@ def downloads_possible(stack: Stack) -> Iterator[About]:
 
 def _downloads(server: ModelServer) -> bool:
     """Whether a server gets its weights over the network, as far as its model tells."""
-    names = {entry.text("name") for entry in server.container.props.sections("env")}
-    if names & _OFFLINE or not server.container.props.known("env"):
+    if server.container.variable_names & _OFFLINE or not server.container.props.known("env"):
         return False
     model = server.model
     return model is not None and not model.startswith(("/", ".", "$", "gs://", "s3://", "pvc://", "oci://"))

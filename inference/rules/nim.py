@@ -131,6 +131,8 @@ def cache_on_volume(server: ModelServer) -> Iterator[str]:
     container = server.container
     if server.engine != "nim" or not server.pod.spec.known("volumes") or not container.props.known("volumeMounts"):
         return
+    if container in server.pod.models:  # KServe mounts storageUri, and the runtime says where the cache is.
+        return
     entries = [entry for entry in container.props.sections("env") if entry.text("name") == _CACHE_VARIABLE]
     path = entries[-1].text("value") if entries else _CACHE
     mounts = container.props.sections("volumeMounts")

@@ -27,7 +27,6 @@ _DRAIN = "https://github.com/kserve/kserve/pull/5485"
 _PDB = "https://kubernetes.io/docs/tasks/run-application/configure-pdb/"
 _UPGRADES = "https://cloud.google.com/kubernetes-engine/docs/concepts/node-pool-upgrade-strategies"
 _DEPLOYMENT = "https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment"
-_BATCH = frozenset({"Job", "CronJob", "JobSet"})
 
 _LEAST_SLEEP, _LEAST_GRACE = 15, 60
 _SPOT_GRACE = range(15, 26)
@@ -59,7 +58,7 @@ def _sleep_of(hook: Props) -> float | None:
 )
 def server_drains(server: ModelServer) -> Iterator[str]:
     container, pod = server.container, server.pod
-    if not server.serves_http or not container.accelerators or completed_elsewhere(pod) or pod.object.kind in _BATCH:
+    if not server.serves_http or not container.accelerators or completed_elsewhere(pod) or pod.ends:
         return
     if container.props.absent("lifecycle", "preStop"):
         yield (
@@ -342,7 +341,7 @@ def production_is_quiet(container: Container, stack: Environment) -> Iterator[st
     if stack.environment.lower() not in _PRODUCTION or _TRIAL_STACK.search(name):
         return
     server = server_in(container)
-    if server is None and (not container.accelerators or pod.object.kind in _BATCH):
+    if server is None and (not container.accelerators or pod.ends):
         return
     script = Script.of(container)
     values = {**script.environment, **script.assignments, **(server.environment if server else {})}

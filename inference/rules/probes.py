@@ -23,7 +23,6 @@ from inference.startup import LARGE_PARAMETERS
 
 _KUBERNETES = "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/"
 _PROBES = ("readinessProbe", "livenessProbe", "startupProbe")
-_BATCH = frozenset({"Job", "CronJob", "JobSet"})
 
 
 def _hint(server: ModelServer) -> str:
@@ -53,7 +52,7 @@ def _serves_requests(container: Container) -> bool:
 )
 def server_tells_readiness(container: Container) -> Iterator[str]:
     pod = container.pod
-    if completed_elsewhere(pod) or pod.object.kind in _BATCH or not container.props.absent("readinessProbe"):
+    if completed_elsewhere(pod) or pod.ends or not container.props.absent("readinessProbe"):
         return
     server = server_in(container)
     if server is not None and server.serves_http:
@@ -136,9 +135,7 @@ def path_answers(server: ModelServer) -> Iterator[str]:
     container = server.container
     if not server.serves_http or server.front:
         return
-    keyed = server.options.has("api-key") or any(
-        e.text("name") == vllm.API_KEY_ENV for e in container.props.sections("env")
-    )
+    keyed = server.options.has("api-key") or vllm.API_KEY_ENV in container.variable_names
     for name in _PROBES:
         handler = container.props.section(name, "httpGet")
         port = _port_of(container, handler)

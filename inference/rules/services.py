@@ -306,7 +306,7 @@ def name_spares_vllm(stack: Stack) -> Iterator[About]:
         hit = [
             server
             for server in stack.view(_linked_servers).get(service.namespace, ())
-            if variable not in {entry.text("name") for entry in server.container.props.sections("env")}
+            if variable not in server.container.variable_names
         ]
         if hit:
             yield About(

@@ -142,6 +142,8 @@ def tensor_stays_in_node(server: ModelServer) -> Iterator[str]:
     pod, own, tensor = server.pod, server.container.accelerators, server.tensor
     if pod.role != "leader" or (pod.size or 1) < 2 or not own or tensor is None or tensor <= own:
         return
+    if server.engine != "vllm":  # Other engines are published with tensor parallelism over several nodes.
+        return
     gpu = own_accelerator(pod)
     joined = (
         server.container.requested(gke.TPU_RESOURCE)

@@ -93,7 +93,7 @@ def server_has_controller(pod: PodTemplate) -> Iterator[str]:
 _ALWAYS = frozenset(
     {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "LeaderWorkerSet"}
 )
-_ENDING = frozenset({"Job", "CronJob", "JobSet"})
+_ENDING = frozenset({("batch", "Job"), ("batch", "CronJob"), ("jobset.x-k8s.io", "JobSet")})
 
 
 @rule(
@@ -116,7 +116,8 @@ def restart_policy_fits(pod: PodTemplate) -> Iterator[str]:
             f"{pod} has restartPolicy: {policy}, and pods of a {kind} always restart, so it is refused. "
             "Leave restartPolicy out."
         )
-    if kind in _ENDING and policy in (None, "Always"):
+    # The webhook of a JobSet fills in OnFailure.
+    if (pod.object.group, kind) in _ENDING and policy in (("Always",) if kind == "JobSet" else (None, "Always")):
         yield (
             f"{pod} has restartPolicy: {policy or 'Always, by default'}, which a job does not take, so it is refused. "
             "Set restartPolicy: Never or OnFailure."
@@ -168,6 +169,8 @@ def accelerators_are_whole(container: Container) -> Iterator[str]:
 
 
 def _twice(values: list[object]) -> list[object]:
+    if len(set(values)) == len(values):
+        return []
     return [value for value, count in Counter(values).items() if value is not None and count > 1]
 
 
@@ -188,7 +191,7 @@ def list_keys_are_unique(pod: PodTemplate) -> Iterator[str]:
         yield f'{pod} has two volumes called "{name}", so it is refused. Keep one of them.'
     for container in pod.all_containers:
         props = container.props
-        for name in _twice([entry.text("name") for entry in props.sections("env")]):
+        for name in _twice([name for name, _ in container.variables]):
             yield (
                 f"{container} sets the variable {name} twice; server-side apply refuses it, and otherwise the last one "
                 "wins. Keep one of them."
@@ -232,7 +235,7 @@ def template_is_valid(pod: PodTemplate) -> Iterator[str]:
                     f'{container} has a port called "{name}"; a port name has at most 15 lower case letters, digits '
                     "and single dashes. Shorten it."
                 )
-        if any(entry.text("name") == "" for entry in props.sections("env")):
+        if "" in container.variable_names:
             yield f"{container} has a variable without a name, so it is refused. Name it, or take the entry away."
         for mount in props.sections("volumeMounts") if volumes is not None else ():
             name = mount.text("name")

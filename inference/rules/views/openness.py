@@ -9,34 +9,11 @@ from typing import ClassVar, Self
 from inference.rules.views.credentials import SHORTEST, may_hold_shape, texts_in
 from inference.rules.views.guards import guards_known
 from inference.rules.views.kubernetes import KubernetesObject, ObjectView
-from inference.rules.views.pods import Container
 from inference.rules.views.resources import Resource
 
-__all__ = ["AnyResource", "ConfigMap", "EnvironmentEntry", "SecretObject", "StackOutputs"]
+__all__ = ["AnyResource", "ConfigMap", "SecretObject", "StackOutputs"]
 
 _STACK = "pulumi:pulumi:Stack"
-
-
-@dataclass(frozen=True, eq=False)
-class EnvironmentEntry:
-    """One variable of a container."""
-
-    types: ClassVar[tuple[str, ...]] = ("kubernetes:",)
-
-    container: Container
-    name: str
-    value: str | None
-    """The value where it is written as a literal."""
-
-    @classmethod
-    def of(cls, resource: Resource) -> tuple[Self, ...]:
-        """Return the variables of all containers of a resource."""
-        return tuple(
-            cls(container, name, entry.text("value"))
-            for container in resource.view(Container.of)
-            for entry in container.props.sections("env")
-            if (name := entry.text("name"))
-        )
 
 
 @dataclass(frozen=True, eq=False)

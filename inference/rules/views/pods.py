@@ -80,13 +80,20 @@ class Container:
         return int(min(sum(amounts), 1e6))
 
     @cached_property
+    def variables(self) -> tuple[tuple[str, str | None], ...]:
+        """Names of the declared environment variables in order, each with its value where that is a literal."""
+        entries = self.props.sections("env")
+        return tuple((name, entry.text("value")) for entry in entries if (name := entry.text("name")) is not None)
+
+    @cached_property
+    def variable_names(self) -> frozenset[str]:
+        """Names of the declared environment variables, wherever their values come from."""
+        return frozenset(name for name, _ in self.variables)
+
+    @cached_property
     def environment(self) -> dict[str, str]:
         """Environment variables with literal values; the last of a name counts."""
-        return {
-            name: value
-            for entry in self.props.sections("env")
-            if (name := entry.text("name")) is not None and (value := entry.text("value")) is not None
-        }
+        return {name: value for name, value in self.variables if value is not None}
 
     @cached_property
     def command(self) -> tuple[str, ...]:
@@ -193,6 +200,11 @@ class PodTemplate:
         return self.object.spec.integer("leaderWorkerTemplate", "size")
 
     @property
+    def ends(self) -> bool:
+        """Whether the object is a job of some kind, whose pods work until they are done."""
+        return self.object.kind.endswith(("Job", "JobSet"))
+
+    @property
     def replicas(self) -> int | None:
         """Copies of the pod, or of the group it belongs to; ``None`` where not known."""
         if self.object.spec.absent("replicas"):
@@ -204,6 +216,14 @@ class PodTemplate:
 
 
 _LWS = "leaderworkerset.sigs.k8s.io/"
+_REPLICA_SPECS = {
+    "MPIJob": "mpiReplicaSpecs",
+    "PyTorchJob": "pytorchReplicaSpecs",
+    "TFJob": "tfReplicaSpecs",
+    "XGBoostJob": "xgbReplicaSpecs",
+    "PaddleJob": "paddleReplicaSpecs",
+    "JAXJob": "jaxReplicaSpecs",
+}
 _TEMPLATE_PATHS: dict[tuple[str, str], tuple[Path, ...]] = {
     ("apps", "Deployment"): ("spec", "template"),
     ("apps", "StatefulSet"): ("spec", "template"),
@@ -215,6 +235,9 @@ _TEMPLATE_PATHS: dict[tuple[str, str], tuple[Path, ...]] = {
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template"),
     ("serving.knative.dev", "Service"): ("spec", "template"),
     ("argoproj.io", "Rollout"): ("spec", "template"),
+    ("apps.kruise.io", "CloneSet"): ("spec", "template"),
+    ("apps.kruise.io", "StatefulSet"): ("spec", "template"),
+    ("apps.kruise.io", "DaemonSet"): ("spec", "template"),
 }
 
 
@@ -236,6 +259,22 @@ def _templates(thing: KubernetesObject) -> Iterator[PodTemplate]:
             for part in ("predictor", "transformer", "explainer"):
                 if spec := thing.spec.section(part):
                     yield PodTemplate(thing, spec, spec, part)
+        case ("disaggregatedset.x-k8s.io", "DisaggregatedSet"):
+            for role in thing.spec.sections("roles"):
+                template = role.section("spec", "leaderWorkerTemplate", "workerTemplate")
+                yield PodTemplate(
+                    thing, template.section("metadata"), template.section("spec"), role.text("name") or "role"
+                )
+        case ("kubeflow.org", kind) if field_name := _REPLICA_SPECS.get(kind):
+            for member in thing.spec.section(field_name):
+                template = thing.spec.section(field_name, member, "template")
+                yield PodTemplate(thing, template.section("metadata"), template.section("spec"), member.lower())
+        case ("batch.volcano.sh", "Job"):
+            for task in thing.spec.sections("tasks"):
+                template = task.section("template")
+                yield PodTemplate(
+                    thing, template.section("metadata"), template.section("spec"), task.text("name") or "task"
+                )
         case ("ray.io", "RayCluster"):
             yield from _ray(thing, thing.spec)
         case ("ray.io", "RayService" | "RayJob"):
