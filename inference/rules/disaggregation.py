@@ -19,7 +19,7 @@ from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import completed_elsewhere, version_of
 from inference.rules.views.shell import Script
 from inference.rules.views.stack import Stack
-from inference.rules.views.values import UNKNOWN, Props
+from inference.rules.views.values import Props
 
 _NIXL = "https://docs.vllm.ai/en/latest/features/nixl_connector_usage/"
 _KV_CONFIG = "https://github.com/vllm-project/vllm/blob/main/vllm/config/kv_transfer.py"
@@ -114,8 +114,7 @@ def nixl_tells_address(server: ModelServer) -> Iterator[str]:
         return
     name = NIXL_SIDE_CHANNEL_HOST_ENV
     value = server.environment.get(name) or script.assignments.get(name) or script.environment.get(name)
-    hidden = not props.absent("envFrom") or props.raw("env") is UNKNOWN
-    hidden = hidden or any(not entry.known("name") for entry in props.sections("env"))
+    hidden = not props.absent("envFrom") or not server.container.variables_known
     if (value is None and not hidden) or (value is not None and value.known and value in _LOCAL):
         yield (
             f"{server} has a NIXL connector and {name} is {value or 'not set, hence localhost'}; the other stage "

@@ -38,10 +38,9 @@ def _variable(server: ModelServer, name: str) -> Word | None:
     found = script.assignments.get(name) or server.environment.get(name) or script.environment.get(name)
     if found is not None:
         return found
-    hidden = not (props.known("env") and props.known("envFrom") and script.complete)
+    hidden = not (server.container.variables_known and props.known("envFrom") and script.complete)
     # Paths come from maps of settings; a Secret that is read as a whole holds tokens.
     hidden = hidden or any(not source.absent("configMapRef") for source in props.sections("envFrom"))
-    hidden = hidden or any(not entry.known("name") for entry in props.sections("env"))
     return Word("", known=False) if hidden else None
 
 

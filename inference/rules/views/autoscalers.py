@@ -10,6 +10,16 @@ from inference.rules.views.stack import Stack
 
 __all__ = ["Autoscaler"]
 
+_BOUNDS = {
+    "HorizontalPodAutoscaler": (("minReplicas", 1), ("maxReplicas", None)),
+    "ScaledObject": (("minReplicaCount", 0), ("maxReplicaCount", 100)),
+}
+"""Properties of the fewest and the most replicas, and what holds where an object is silent.
+
+https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2/ and
+https://keda.sh/docs/latest/reference/scaledobject-spec/
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class Autoscaler(ObjectView):
@@ -30,6 +40,20 @@ class Autoscaler(ObjectView):
     @property
     def target_name(self) -> str | None:
         return self.spec.text("scaleTargetRef", "name")
+
+    @property
+    def least(self) -> int | None:
+        """The fewest replicas that it keeps; ``None`` where that is not known."""
+        return self._bound(0)
+
+    @property
+    def most(self) -> int | None:
+        """The most replicas; ``None`` where that is not known."""
+        return self._bound(1)
+
+    def _bound(self, which: int) -> int | None:
+        name, default = _BOUNDS[self.kind][which]
+        return default if self.spec.absent(name) else self.spec.integer(name)
 
     @property
     def processor_metrics(self) -> tuple[str, ...]:

@@ -204,9 +204,11 @@ class NodePool:
 
     @classmethod
     def of(cls, resource: Resource) -> tuple[Self, ...]:
-        """Return the pool of a NodePool, or those that a Cluster declares in itself."""
+        """Return the pool of a NodePool, or those that a Cluster declares in itself; Autopilot makes its own."""
         if resource.type == _NODE_POOL:
             return (cls(resource, resource.props),)
+        if resource.props.flag("enableAutopilot") is True:
+            return ()
         pools = [cls(resource, props, inline=True) for props in resource.props.sections("nodePools")]
         if resource.props.section("nodeConfig") and resource.props.flag("removeDefaultNodePool") is not True:
             pools.append(cls(resource, resource.props, inline=True))

@@ -27,14 +27,6 @@ OPEN: Final = frozenset({"?"})
 _NONE: Final[frozenset[str]] = frozenset()
 _TRUE: Final = frozenset({"true"})
 
-_ZONES_OF_A_REGION = 3
-"""A regional cluster that names no zones spreads its nodes over three: cluster.nodeLocations of the GKE API."""
-
-_SINGLE_HOST_TOPOLOGY: Mapping[tuple[int, int], str] = {
-    (2, 1): "1x1", (2, 4): "2x2", (2, 8): "2x4", (3, 1): "1x1x1", (3, 4): "2x2x1",
-}  # fmt: skip
-"""Dimensions and chips of a VM to the topology that a pool of such single VMs shows."""
-
 
 @dataclass(frozen=True, eq=False)
 class Site:
@@ -68,7 +60,7 @@ class Site:
         """How many zones the nodes stand in."""
         if self.zones is not None:
             return len(self.zones)
-        return _ZONES_OF_A_REGION if self.inherits_zones else None
+        return gke.ZONES_OF_A_REGION if self.inherits_zones else None
 
     @cached_property
     def most_nodes(self) -> int | None:
@@ -189,7 +181,7 @@ class Site:
             return _one(placement.text("tpuTopology"))
         if self.generation is None or self.chips is None or placement.raw("policyName") not in (None, ""):
             return OPEN
-        single = _SINGLE_HOST_TOPOLOGY.get((self.generation.dimensions, self.chips))
+        single = self.generation.single_host_topology(self.chips)
         return OPEN if single is None or not self.pool.props.known("placementPolicy") else frozenset({single})
 
     @property

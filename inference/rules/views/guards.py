@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from inference.rules.views.resources import Resource
+from inference.rules.views.values import Props
 
-__all__ = ["explicit", "guards_known", "ignores", "protected"]
+__all__ = ["explicit", "guards_known", "ignores", "observed", "protected"]
 
 
 def guards_known(resource: Resource) -> bool:
@@ -33,3 +34,12 @@ def _covers(entry: str, path: str) -> bool:
 def explicit(resource: Resource, key: str) -> bool:
     """Whether the program itself gives a property; the provider lists what it filled in under ``__defaults``."""
     return not resource.props.absent(key) and key not in resource.props.texts("__defaults")
+
+
+def observed(props: Props) -> bool:
+    """Whether these are the properties of a cluster or pool that is there, with all that the provider filled in.
+
+    What the program itself wrote is not to be told from them.
+    """
+    urls = ("instanceGroupUrls", "managedInstanceGroupUrls")
+    return bool(props.text("masterVersion")) or any(props.size(key) is not None for key in urls)

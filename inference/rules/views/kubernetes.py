@@ -42,7 +42,7 @@ class KubernetesObject:
             api_version = place.removeprefix("core/")
         return (cls(resource, api_version, kind),)
 
-    @property
+    @cached_property
     def group(self) -> str:
         """API group; empty for the core group."""
         return group_of(self.api_version)
@@ -61,17 +61,17 @@ class KubernetesObject:
         """``metadata``."""
         return self.props.section("metadata")
 
-    @property
+    @cached_property
     def name(self) -> str | None:
         """``metadata.name`` where it is known; the logical name is no substitute for it."""
         return self.metadata.text("name")
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """Namespace, ``default`` where none is given."""
         return self.metadata.text("namespace") or "default"
 
-    @property
+    @cached_property
     def placed(self) -> bool:
         """Whether name and namespace are known: then not being found under another name proves something."""
         return self.name is not None and self.metadata.known("namespace")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from inference.facts.gke import DEFAULT_BOOT_DISK_GB, DEFAULT_BOOT_DISK_TYPE, DEFAULT_MAX_SURGE
+from inference.facts.gke import DEFAULT_BOOT_DISK_GB, DEFAULT_BOOT_DISK_TYPE
+from inference.facts.upgrades import DEFAULT_MAX_SURGE
 from inference.facts.zones import is_region, is_zone, region_of
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Site

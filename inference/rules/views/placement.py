@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
-from inference.facts.gke import (
-    ARCH_LABEL,
-    COMPUTE_CLASS_LABEL,
-    GPU_RESOURCE,
-    GPU_TAINT,
-    KUEUE_QUEUE_LABEL,
-    TPU_RESOURCE,
-    TPU_TAINT,
-)
+from inference.facts.controllers import KUEUE_QUEUE_LABEL
+from inference.facts.gke import ARCH_LABEL, COMPUTE_CLASS_LABEL, GPU_RESOURCE, GPU_TAINT, TPU_RESOURCE, TPU_TAINT
 from inference.rules.views.cloud import Taint
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource

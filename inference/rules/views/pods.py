@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from inference.facts.gke import GPU_RESOURCE, TPU_RESOURCE
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN, Path, Props, Secret, quantity
 
 __all__ = ["ACCELERATORS", "Container", "PodTemplate", "PodTemplateOfUnknownKind"]
 
-ACCELERATORS = ("nvidia.com/gpu", "google.com/tpu")
+ACCELERATORS = (GPU_RESOURCE, TPU_RESOURCE)
 """Extended resources that stand for accelerators."""
 _MODEL_PARTS = ("model", "huggingface", "triton", "pytorch", "tensorflow", "onnx")
 """Parts of a KServe predictor that become its container; the last five are the spellings before ``model``."""
@@ -89,6 +90,11 @@ class Container:
     def variable_names(self) -> frozenset[str]:
         """Names of the declared environment variables, wherever their values come from."""
         return frozenset(name for name, _ in self.variables)
+
+    @cached_property
+    def variables_known(self) -> bool:
+        """Whether ``env`` and the name of each entry in it are known."""
+        return self.props.known("env") and all(entry.known("name") for entry in self.props.sections("env"))
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -190,7 +196,7 @@ class PodTemplate:
         """``nodeSelector`` with known values."""
         return self.spec.strings("nodeSelector")
 
-    @property
+    @cached_property
     def size(self) -> int | None:
         """Pods of one group (LeaderWorkerSet); 1 for other kinds, ``None`` where not known."""
         if self.object.kind != "LeaderWorkerSet":
@@ -204,7 +210,7 @@ class PodTemplate:
         """Whether the object is a job of some kind, whose pods work until they are done."""
         return self.object.kind.endswith(("Job", "JobSet"))
 
-    @property
+    @cached_property
     def replicas(self) -> int | None:
         """Copies of the pod, or of the group it belongs to; ``None`` where not known."""
         if self.object.spec.absent("replicas"):
@@ -268,7 +274,7 @@ def _templates(thing: KubernetesObject) -> Iterator[PodTemplate]:
         case ("kubeflow.org", kind) if field_name := _REPLICA_SPECS.get(kind):
             for member in thing.spec.section(field_name):
                 template = thing.spec.section(field_name, member, "template")
-                yield PodTemplate(thing, template.section("metadata"), template.section("spec"), member.lower())
+                yield PodTemplate(thing, template.section("metadata"), template.section("spec"), str(member).lower())
         case ("batch.volcano.sh", "Job"):
             for task in thing.spec.sections("tasks"):
                 template = task.section("template")

@@ -27,6 +27,7 @@ class Stack:
         self._by_urn = {resource.urn: resource for resource in self.resources}
         self._reached: dict[str, frozenset[str]] = {}
         self._views: dict[Any, Any] = {}
+        self._each: dict[type[Subject], tuple[Any, ...]] = {}
 
     @cached_property
     def _by_type(self) -> Mapping[str, list[Resource]]:
@@ -82,10 +83,16 @@ class Stack:
 
     def each(self, view: type[S]) -> Iterator[S]:
         """Yield every view of this class in the stack."""
-        for token, resources in self._by_type.items():
-            if token.startswith(view.types):
-                for resource in resources:
-                    yield from resource.view(view.of)
+        found = self._each.get(view)
+        if found is None:
+            found = self._each[view] = tuple(
+                subject
+                for token, resources in self._by_type.items()
+                if token.startswith(view.types)
+                for resource in resources
+                for subject in resource.view(view.of)
+            )
+        yield from found
 
     def objects(self, kind: str, group: str) -> tuple[KubernetesObject, ...]:
         """Return the Kubernetes objects of a kind, in any version of its group."""

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from inference.facts.gke import CSI_DRIVERS
+from inference.facts.gke import CSI_DRIVERS, DEFAULT_STORAGE_CLASS, DISK_STORAGE_CLASSES
 from inference.rules.views.stack import Stack
 
 __all__ = ["disk_type"]
 
-_BUILT_IN: Mapping[str, str] = {"standard": "pd-standard", "standard-rwo": "pd-balanced", "premium-rwo": "pd-ssd"}
-"""Storage classes of every GKE cluster: https://cloud.google.com/kubernetes-engine/docs/concepts/persistent-volumes"""
-
-_DEFAULT_CLASS = "standard-rwo"
 _DEFAULT_MARK = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -24,12 +18,12 @@ def disk_type(stack: Stack, storage_class: str | None) -> str | None:
     classes = stack.objects("StorageClass", "storage.k8s.io")
     if storage_class is None:
         declared = [c for c in classes if c.annotations.get(_DEFAULT_MARK) == "true"]
-        name = _DEFAULT_CLASS
+        name = DEFAULT_STORAGE_CLASS
     else:
         declared = [c for c in classes if c.name == storage_class]
         name = storage_class
     if not declared:
-        return _BUILT_IN.get(name)
+        return DISK_STORAGE_CLASSES.get(name)
     provisioner = declared[0].props.text("provisioner")
     if provisioner not in {CSI_DRIVERS["persistent-disk"], "kubernetes.io/gce-pd"}:
         return None

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from inference.facts.gke import CSI_DRIVERS, GCSFUSE_DRIVER, GCSFUSE_STORAGE_CLASSES
+from inference.facts.gke import (
+    CSI_DRIVERS,
+    DISK_STORAGE_CLASSES,
+    FILESTORE_STORAGE_CLASSES,
+    GCSFUSE_DRIVER,
+    GCSFUSE_STORAGE_CLASSES,
+)
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.stack import Stack
@@ -17,11 +23,8 @@ __all__ = ["Volume", "inline_volumes", "volumes_of"]
 
 _BUILT_IN = {
     **dict.fromkeys(GCSFUSE_STORAGE_CLASSES, GCSFUSE_DRIVER),
-    **dict.fromkeys(("standard-rwo", "premium-rwo"), CSI_DRIVERS["persistent-disk"]),
-    **dict.fromkeys(
-        ("standard-rwx", "premium-rwx", "enterprise-rwx", "enterprise-multishare-rwx", "zonal-rwx"),
-        CSI_DRIVERS["filestore"],
-    ),
+    **dict.fromkeys(DISK_STORAGE_CLASSES, CSI_DRIVERS["persistent-disk"]),
+    **dict.fromkeys(FILESTORE_STORAGE_CLASSES, CSI_DRIVERS["filestore"]),
 }
 """Storage classes that GKE makes, and their drivers."""
 _LEGACY = {"kubernetes.io/gce-pd": CSI_DRIVERS["persistent-disk"]}
@@ -68,8 +71,19 @@ def inline_volumes(pod: PodTemplate) -> Iterator[Volume]:
             yield Volume(pod, volume.text("name") or "?", attributes, attributes.text("mountOptions") or "", driver)
 
 
-def volumes_of(stack: Stack, pod: PodTemplate) -> Iterator[Volume]:
-    """Yield all volumes of a pod whose driver the program tells, and all claims that it declares."""
+def volumes_of(stack: Stack, pod: PodTemplate) -> tuple[Volume, ...]:
+    """Return all volumes of a pod whose driver the program tells, and all claims that it declares."""
+    found = stack.view(_volumes_by_pod)
+    if pod not in found:
+        found[pod] = tuple(_volumes(stack, pod))
+    return found[pod]
+
+
+def _volumes_by_pod(_stack: Stack) -> dict[PodTemplate, tuple[Volume, ...]]:
+    return {}
+
+
+def _volumes(stack: Stack, pod: PodTemplate) -> Iterator[Volume]:
     yield from inline_volumes(pod)
     for volume in pod.spec.sections("volumes"):
         name = volume.text("name") or "?"
