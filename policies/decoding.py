@@ -125,14 +125,15 @@ def _provider(message: analyzer_pb2.AnalyzerProviderResource) -> Provider:
 
 
 def _options(message: analyzer_pb2.AnalyzerResourceOptions) -> Props:
-    found: dict[str, Any] = {"protect": message.protect}
+    given = {field.name: value for field, value in message.ListFields()}
+    found: dict[str, Any] = {"protect": given.get("protect", False)}
     for name in ("ignoreChanges", "additionalSecretOutputs", "aliases"):
-        if texts := getattr(message, name):
-            found[name] = list(texts)
-    if message.deleteBeforeReplaceDefined:
+        if name in given:
+            found[name] = list(given[name])
+    if "deleteBeforeReplaceDefined" in given:
         found["deleteBeforeReplace"] = message.deleteBeforeReplace
-    if timeouts := {field.name: seconds for field, seconds in message.customTimeouts.ListFields()}:
-        found["customTimeouts"] = timeouts
-    if message.parent:
-        found["parent"] = message.parent
+    if "customTimeouts" in given:
+        found["customTimeouts"] = {field.name: seconds for field, seconds in given["customTimeouts"].ListFields()}
+    if "parent" in given:
+        found["parent"] = given["parent"]
     return Props(found)

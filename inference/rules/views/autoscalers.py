@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from inference.facts.controllers import KSERVE_GROUP, LWS_GROUP
 from inference.rules.views.kubernetes import KubernetesObject, ObjectView, group_of
 from inference.rules.views.stack import Stack
 
@@ -93,6 +94,6 @@ class Autoscaler(ObjectView):
     def target(self, stack: Stack) -> KubernetesObject | None:
         """Return the workload, where the stack declares it."""
         version = self.spec.text("scaleTargetRef", "apiVersion")
-        groups = (group_of(version),) if version else ("apps", "leaderworkerset.x-k8s.io", "serving.kserve.io")
+        groups = (group_of(version),) if version else ("apps", LWS_GROUP, KSERVE_GROUP)
         found = (stack.object(self.target_kind or "", group, self.target_name, self.namespace) for group in groups)
         return next((thing for thing in found if thing is not None), None)

@@ -339,7 +339,12 @@ class NodePool:
         if self.inline:
             return self.resource
         clusters = stack.of_type(_CLUSTER)
-        found = stack.reference(self.resource, "cluster", among=clusters)
+        here = self.props.text("location")
+        found = None
+        if len(clusters) > 1 and here is not None:  # the clusters of two regions may have the same name
+            near = [cluster for cluster in clusters if cluster.props.text("location") == here]
+            found = stack.reference(self.resource, "cluster", among=near)
+        found = found or stack.reference(self.resource, "cluster", among=clusters)
         if found is None and not self.props.known("cluster") and len(clusters) == 1:
             return clusters[0]
         return found

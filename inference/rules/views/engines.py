@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from inference.facts.controllers import KSERVE_GROUP
 from inference.rules.views.options import HUGGING_FACE, SGLANG, TGI, TRTLLM, VLLM, Dialect
 from inference.rules.views.pods import Container
 from inference.rules.views.shell import Command, Script, Word, script_of_text
@@ -292,7 +293,7 @@ def _split_words(text: str) -> Iterator[Word]:
 
 def _by_controller(container: Container, script: Script) -> Launch | None:
     thing = container.pod.object
-    if thing.group != "serving.kserve.io":
+    if thing.group != KSERVE_GROUP:
         return None
     if thing.kind == "LLMInferenceService" and container.name == "main":
         return _llm_inference_service(container, script)

@@ -15,10 +15,12 @@ from inference.rules.views.routing import servers_in
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.stack import Stack
 
-__all__ = ["Ingress", "backend_config", "guarded_gateways", "open_servers"]
+__all__ = ["Ingress", "backend_config", "guarded_gateways", "kept_inside", "open_servers"]
 
 _KEYS = {"vllm": ("VLLM_API_KEY",), "tgi": ("API_KEY",), "sglang": ("SGLANG_API_KEY",)}
 """Variables from which an engine takes the key that it asks clients for."""
+_INTERNAL = ("networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type")
+_WORLD = frozenset({"0.0.0.0/0", "::/0"})
 _NO_GUARDS = frozenset({"GCPGatewayPolicy", "HealthCheckPolicy", "GCPBackendPolicy"})
 
 
@@ -121,3 +123,15 @@ def backend_config(stack: Stack, service: Service) -> KubernetesObject | None:
     names = [named.get("default"), *(named.get("ports") or {}).values()] if isinstance(named, dict) else []
     found = (stack.object("BackendConfig", "cloud.google.com", str(name), service.namespace) for name in names if name)
     return next((thing for thing in found if thing is not None), None)
+
+
+def kept_inside(service: Service) -> bool:
+    """Whether a LoadBalancer Service has an internal address or a list of callers, as far as is known."""
+    annotations = service.object.annotations
+    internal = any(annotations.get(key, "").lower() == "internal" for key in _INTERNAL) or any(
+        "internal" in key.lower() or value.lower() == "internal" for key, value in annotations.items()
+    )
+    ranges = set(service.spec.texts("loadBalancerSourceRanges"))
+    limited = bool(ranges) and not ranges & _WORLD
+    unknown = not service.object.metadata.known("annotations") or not service.spec.known("loadBalancerSourceRanges")
+    return internal or limited or unknown or "internal" in (service.spec.text("loadBalancerClass") or "")

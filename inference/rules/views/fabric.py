@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from inference.facts.fabrics import FABRICS
+from inference.facts.gke import NETWORKING_GROUP
 from inference.rules.views.kubernetes import KubernetesObject, ObjectView
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
-__all__ = ["NETWORKING_GROUP", "NetworkClaims", "ParameterSet", "PodNetwork", "neighbors"]
+__all__ = ["NetworkClaims", "ParameterSet", "PodNetwork", "neighbors"]
 
-NETWORKING_GROUP = "networking.gke.io"
 CLAIM_GROUP = "resource.k8s.io"
 
 _FOREIGN = frozenset({"nodeInterfaceMatcher", "l2NetworkConfig", "gateway4", "IPAMMode", "dnsConfig", "routes"})

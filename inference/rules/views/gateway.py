@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
+from inference.facts.controllers import KSERVE_GROUP
+from inference.facts.endpoint_picker import POOL_GROUP, POOL_GROUP_DEPRECATED
+from inference.facts.gke import GATEWAY_GROUP, NETWORKING_GROUP
 from inference.rules.views.kubernetes import KubernetesObject, ObjectView
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource
@@ -20,14 +22,9 @@ __all__ = [
     "InferencePool",
     "Service",
     "TargetedPolicy",
-    "gateways_of",
-    "routes_to",
 ]
 
-GATEWAY_GROUP = "gateway.networking.k8s.io"
-POOL_GROUPS = ("inference.networking.k8s.io", "inference.networking.x-k8s.io")
-GKE_GROUP = "networking.gke.io"
-KSERVE_GROUP = "serving.kserve.io"
+POOL_GROUPS = (POOL_GROUP, POOL_GROUP_DEPRECATED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +213,7 @@ class TargetedPolicy(ObjectView):
     """A GKE policy attached to a backend or gateway: HealthCheckPolicy, GCPBackendPolicy, GCPGatewayPolicy."""
 
     kinds: ClassVar[frozenset[tuple[str, str]]] = frozenset(
-        (GKE_GROUP, kind) for kind in ("HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
+        (NETWORKING_GROUP, kind) for kind in ("HealthCheckPolicy", "GCPBackendPolicy", "GCPGatewayPolicy")
     )
 
     @property
@@ -234,17 +231,3 @@ class TargetedPolicy(ObjectView):
             and ref.text("name") == thing.name
             and self.namespace == thing.namespace
         )
-
-
-def routes_to(stack: Stack, thing: KubernetesObject) -> Iterator[HttpRoute]:
-    """Yield the routes that name this Service or InferencePool as a backend."""
-    for route in stack.each(HttpRoute):
-        if any(
-            b.kind == thing.kind and b.name == thing.name and b.namespace == thing.namespace for b in route.backends
-        ):
-            yield route
-
-
-def gateways_of(stack: Stack, thing: KubernetesObject) -> tuple[Gateway, ...]:
-    """Return the gateways that lead to this Service or InferencePool."""
-    return tuple(gateway for route in routes_to(stack, thing) for gateway in route.parents(stack))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from inference.facts.gke import NETWORKING_GROUP
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import Props
@@ -23,7 +24,7 @@ HEALTH_CHECK_BLOCKS = {
 _COMPUTE = ("gcp:compute/healthCheck:", "gcp:compute/regionHealthCheck:", "gcp:compute/httpHealthCheck:",
             "gcp:compute/httpsHealthCheck:")  # fmt: skip
 _PLACES = {
-    ("networking.gke.io", "HealthCheckPolicy"): ("spec", "default"),
+    (NETWORKING_GROUP, "HealthCheckPolicy"): ("spec", "default"),
     ("cloud.google.com", "BackendConfig"): ("spec", "healthCheck"),
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from inference.facts.controllers import KSERVE_GROUP
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import Container
@@ -15,12 +16,11 @@ from inference.rules.views.values import Path, Props
 
 __all__ = ["ImageUse", "authenticated_registry"]
 
-_KSERVE = "serving.kserve.io"
 _MORE: dict[tuple[str, str], tuple[tuple[Path, ...], ...]] = {
-    (_KSERVE, "ServingRuntime"): (("spec", "containers"),),
-    (_KSERVE, "ClusterServingRuntime"): (("spec", "containers"),),
-    (_KSERVE, "LLMInferenceService"): (("spec", "router", "scheduler", "template", "containers"),),
-    (_KSERVE, "LLMInferenceServiceConfig"): (
+    (KSERVE_GROUP, "ServingRuntime"): (("spec", "containers"),),
+    (KSERVE_GROUP, "ClusterServingRuntime"): (("spec", "containers"),),
+    (KSERVE_GROUP, "LLMInferenceService"): (("spec", "router", "scheduler", "template", "containers"),),
+    (KSERVE_GROUP, "LLMInferenceServiceConfig"): (
         ("spec", "template", "containers"),
         ("spec", "worker", "containers"),
         ("spec", "router", "scheduler", "template", "containers"),
@@ -99,6 +99,8 @@ def _of_values(values: Props, path: str, depth: int = 8) -> Iterator[tuple[str, 
         place = f"{path}.{key}" if path else key
         if key.lower().endswith("image") and isinstance(value, str) and _PLAIN.fullmatch(value):
             yield place, value
+        for index, entry in enumerate(values.sections(key)):
+            yield from _of_values(entry, f"{place}[{index}]", depth - 1)
         nested = values.section(key)
         repository, tag = nested.text("repository"), nested.text("tag")
         if repository and tag:

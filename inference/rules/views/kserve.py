@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from inference.rules.views.gateway import KSERVE_GROUP
+from inference.facts.controllers import KSERVE_GROUP
 from inference.rules.views.kubernetes import ObjectView
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import Props

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+from inference.facts.controllers import LWS_GROUP
 from inference.rules.views.kubernetes import ObjectView
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.values import Props
 
-__all__ = ["LWS_GROUP", "LeaderWorkerSet", "scaled"]
-
-LWS_GROUP = "leaderworkerset.x-k8s.io"
+__all__ = ["LeaderWorkerSet", "scaled"]
 
 
 def scaled(value: Any, total: int | None, *, up: bool) -> int | None:

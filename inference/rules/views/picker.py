@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, Self
 
 import yaml
 
+from inference.facts.controllers import KSERVE_GROUP
 from inference.facts.endpoint_picker import CONFIG_KIND, EXPERIMENTAL_FLAG, PORTS
-from inference.rules.views.gateway import KSERVE_GROUP
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import Container, PodTemplate

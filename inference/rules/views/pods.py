@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from inference.facts import controllers
 from inference.facts.gke import GPU_RESOURCE, TPU_RESOURCE
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.resources import Resource
@@ -161,7 +162,7 @@ class PodTemplate:
     @cached_property
     def models(self) -> tuple[Container, ...]:
         """Containers in all but name: ``spec.predictor.model`` of an InferenceService and its older spellings."""
-        if (self.object.group, self.object.kind) != ("serving.kserve.io", "InferenceService"):
+        if (self.object.group, self.object.kind) != (controllers.KSERVE_GROUP, "InferenceService"):
             return ()
         return tuple(Container(self, part) for name in _MODEL_PARTS if (part := self.spec.section(name)))
 
@@ -251,7 +252,7 @@ def _templates(thing: KubernetesObject) -> Iterator[PodTemplate]:
     match (thing.group, thing.kind):
         case ("", "Pod"):
             yield PodTemplate(thing, thing.metadata, thing.spec)
-        case ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"):
+        case (controllers.LWS_GROUP, "LeaderWorkerSet"):
             yield from _leader_and_worker(thing)
         case ("jobset.x-k8s.io", "JobSet"):
             for job in thing.spec.sections("replicatedJobs"):
@@ -259,9 +260,9 @@ def _templates(thing: KubernetesObject) -> Iterator[PodTemplate]:
                 yield PodTemplate(
                     thing, template.section("metadata"), template.section("spec"), job.text("name") or "job"
                 )
-        case ("serving.kserve.io", "LLMInferenceService"):
+        case (controllers.KSERVE_GROUP, "LLMInferenceService"):
             yield from _llm_inference_service(thing)
-        case ("serving.kserve.io", "InferenceService"):
+        case (controllers.KSERVE_GROUP, "InferenceService"):
             for part in ("predictor", "transformer", "explainer"):
                 if spec := thing.spec.section(part):
                     yield PodTemplate(thing, spec, spec, part)
@@ -364,15 +365,15 @@ _WITHOUT_PODS = frozenset(
 def _pod_specs(value: Any, place: str, depth: int) -> Iterator[str]:
     if isinstance(value, Secret):
         value = value.value
-    if depth == 0:
-        return
+    steps: Iterable[tuple[str, Any]] = ()
     if isinstance(value, Mapping):
-        containers = Props(value).sections("containers")
-        if containers and any(c.text("image") and c.text("name") for c in containers):
+        containers = Props(value).sections("containers") if "containers" in value else ()
+        if any(c.text("image") and c.text("name") for c in containers):
             yield place.removeprefix(".")
             return
-        for key, nested in value.items():
-            yield from _pod_specs(nested, f"{place}.{key}", depth - 1)
+        steps = ((f"{place}.{key}", nested) for key, nested in value.items())
     elif isinstance(value, list):
-        for index, nested in enumerate(value):
-            yield from _pod_specs(nested, f"{place}[{index}]", depth - 1)
+        steps = ((f"{place}[{index}]", nested) for index, nested in enumerate(value))
+    for step, nested in steps if depth > 1 else ():
+        if isinstance(nested, dict | list | Mapping | Secret):
+            yield from _pod_specs(nested, step, depth - 1)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 
 from inference.rules.views.values import Props
 
-__all__ = ["Provider", "Resource", "short_name"]
+__all__ = ["Provider", "Resource", "Subject", "short_name"]
 
 View = TypeVar("View")
 
@@ -58,7 +59,7 @@ class Resource:
     """ID in the cloud, where it exists already."""
     _views: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def custom(self) -> bool:
         """Whether a provider manages it; a component only groups others."""
         managed = self.type.startswith(("gcp:", "kubernetes:", "google-native:", "pulumi:providers:"))
@@ -74,6 +75,18 @@ class Resource:
         if make not in self._views:
             self._views[make] = make(self)
         return cast("View", self._views[make])
+
+
+class Subject(Protocol):
+    """A view that rules judge: made from a resource, none or several of them."""
+
+    types: ClassVar[tuple[str, ...]]
+    """Prefixes of the type tokens that it can be made of."""
+
+    @classmethod
+    def of(cls, resource: Resource) -> tuple[Self, ...]:
+        """Return the views of a resource; empty where it is something else."""
+        ...
 
 
 def short_name(reference: str) -> str:

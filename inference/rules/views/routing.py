@@ -7,16 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from inference.rules.views.gateway import (
-    GATEWAY_GROUP,
-    KSERVE_GROUP,
-    POOL_GROUPS,
-    Gateway,
-    HttpRoute,
-    InferencePool,
-    Service,
-    TargetedPolicy,
-)
+from inference.facts.controllers import KSERVE_GROUP
+from inference.facts.gke import GATEWAY_GROUP
+from inference.rules.views.gateway import POOL_GROUPS, Gateway, HttpRoute, InferencePool, Service, TargetedPolicy
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import PodTemplate

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Self
 
-from inference.facts import vllm
+from inference.facts import nim, vllm
 from inference.rules.views.engines import Launch, image_name, launch_of
 from inference.rules.views.options import Options, read_options
 from inference.rules.views.pods import Container, PodTemplate
@@ -19,7 +19,7 @@ __all__ = ["ModelServer"]
 
 _PORTS = {"vllm": vllm.HTTP_PORT, "nim": 8000, "trtllm": 8000, "triton": 8000, "sglang": 30000, "tgi": 80}
 _HUGGING_FACE_PORT = 8080
-_HEALTH = {"nim": "/v1/health/ready", "triton": "/v2/health/ready"}
+_HEALTH = {"nim": nim.READY_PATH, "triton": "/v2/health/ready"}
 _DEFAULT_ONE = frozenset({"vllm", "sglang", "trtllm"})
 """Engines that use one accelerator where nobody tells them a parallel size; others choose by themselves."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inference.facts import gke
+from inference.facts.controllers import KSERVE_GROUP
 from inference.facts.gpus import GPUS, Gpu
 from inference.facts.tpus import generation_of_accelerator
 from inference.rules.views.engines import image_name
@@ -33,7 +34,7 @@ NEWEST = (9999, 0, 0)
 """Stands for the version of a tag that moves, such as ``latest``."""
 
 _NOWHERE = Sites()
-_COMPLETED = frozenset({"serving.kserve.io", "ray.io", "serving.knative.dev"})
+_COMPLETED = frozenset({KSERVE_GROUP, "ray.io", "serving.knative.dev"})
 
 
 def server_in(container: Container) -> ModelServer | None:

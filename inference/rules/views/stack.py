@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
-from inference.rules.framework import Subject
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import PodTemplate
-from inference.rules.views.resources import Resource, short_name
+from inference.rules.views.resources import Resource, Subject, short_name
 from inference.rules.views.values import UNKNOWN
 
 __all__ = ["Stack"]
