@@ -8,18 +8,18 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
-from components._kubernetes import create
+from components._kubernetes import create_namespace
 from inference.facts.versions import Component
-from inference.manifests.objects import metadata, object_
 
-__all__ = ["create_namespace", "install"]
+__all__ = ["install", "install_apart"]
 
 
-def create_namespace(parent: pulumi.Resource, name: str, namespace: str) -> pulumi.Resource:
-    """Register the namespace of a chart; ``name`` is its logical name."""
-    return create(
-        name, object_("v1", "Namespace", metadata(namespace, namespace=None)), pulumi.ResourceOptions(parent=parent)
-    )
+def install_apart(
+    parent: pulumi.Resource, name: str, chart: Component, *, release: str, namespace: str, values: Mapping[str, Any]
+) -> Release:
+    """Register a namespace, and in it a release of a pinned chart; ``name`` is that of the component."""
+    home = create_namespace(parent, f"{name}-namespace", namespace)
+    return install(parent, f"{name}-release", chart, release=release, namespace=namespace, values=values, after=[home])
 
 
 def install(

@@ -10,9 +10,9 @@ import pulumi
 from pulumi_kubernetes import apps, batch, core, networking, rbac, resource, storage
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from inference.manifests.objects import Manifest
+from inference.manifests.objects import Manifest, metadata, object_
 
-__all__ = ["create"]
+__all__ = ["create", "create_namespace"]
 
 _TYPED: dict[tuple[str, str], Callable[..., pulumi.CustomResource]] = {
     ("v1", "ConfigMap"): core.v1.ConfigMap,
@@ -47,6 +47,12 @@ def create(name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> pulum
         return _TYPED[kind](name, opts=opts, **{_snake(key): value for key, value in rest.items()})
     made: pulumi.CustomResource = CustomResource(name, api_version=kind[0], kind=kind[1], opts=opts, **rest)
     return made
+
+
+def create_namespace(parent: pulumi.Resource, name: str, namespace: str) -> pulumi.CustomResource:
+    """Register a namespace; ``name`` is its logical name."""
+    manifest = object_("v1", "Namespace", metadata(namespace, namespace=None))
+    return create(name, manifest, pulumi.ResourceOptions(parent=parent))
 
 
 def _snake(key: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
-from components._charts import create_namespace, install
+from components._charts import install_apart
 from inference.facts.versions import COMPONENTS
 
 __all__ = ["CertManager", "CertManagerArgs"]
@@ -37,10 +37,9 @@ class CertManager(pulumi.ComponentResource):
     def __init__(self, name: str, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         chart = COMPONENTS["cert-manager"]
         super().__init__(TOKEN, name, {"version": chart.version, "replicas": args.replicas}, opts)
-        namespace = create_namespace(self, f"{name}-namespace", _NAMESPACE)
-        self.release = install(
+        self.release = install_apart(
             self,
-            f"{name}-release",
+            name,
             chart,
             release="cert-manager",
             namespace=_NAMESPACE,
@@ -50,6 +49,5 @@ class CertManager(pulumi.ComponentResource):
                 "webhook": {"replicaCount": args.replicas},
                 "global": {"leaderElection": {"namespace": _NAMESPACE}},
             },
-            after=[namespace],
         )
         self.register_outputs({"version": chart.version})

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components._charts import create_namespace, install
-from components._kubernetes import create
+from components._charts import install
+from components._kubernetes import create, create_namespace
 from inference.blueprint import GpuPoolPlan
 from inference.facts.versions import COMPONENTS
 from inference.manifests import compute_domain as manifests

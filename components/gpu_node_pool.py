@@ -17,6 +17,7 @@ import pulumi_gcp as gcp
 from components import _options
 from components._capacity import capacity_arguments
 from components._kubernetes import create
+from components._pools import PoolHome
 from components.inference_cluster import InferenceCluster
 from components.rdma_network import AttachedNetwork, RdmaNetwork
 from inference.blueprint import Blueprint, GpuPoolPlan
@@ -33,37 +34,20 @@ class GpuNodePoolArgs:
     """What the component is made of."""
 
     pool: GpuPoolPlan
-    cluster: pulumi.Input[str]
-    """ID of the cluster."""
-    location: str
-    """Zone or region of the cluster."""
-    region: str
-    node_identity: pulumi.Input[str]
-    """Email of the nodes' service account."""
-    project: str
+    home: PoolHome
     attached: Sequence[AttachedNetwork] = ()
     """Further networks in NIC order."""
     network_profile: str | None = None
     """``auto`` for managed DRANET."""
-    locked: bool
-    """Whether deletion and replacement are refused."""
-    after: Sequence[pulumi.Resource] = ()
-    """What must outlive the pool besides its inputs."""
 
     @classmethod
     def of(cls, plan: Blueprint, pool: GpuPoolPlan, cluster: InferenceCluster, fabric: RdmaNetwork | None) -> Self:
         """Return the arguments for a pool of a stack."""
         return cls(
             pool=pool,
-            cluster=cluster.cluster.id,
-            location=plan.settings.cluster.location,
-            region=plan.region,
-            node_identity=cluster.node_identity,
-            project=plan.settings.cluster.project,
+            home=PoolHome.of(plan, cluster),
             attached=fabric.attached if fabric else (),
             network_profile=fabric.profile if fabric else None,
-            locked=plan.locked,
-            after=[cluster.system_pool],
         )
 
 
@@ -92,11 +76,11 @@ class GpuNodePool(pulumi.ComponentResource):
         self, name: str, args: GpuNodePoolArgs, placement: gcp.container.NodePoolPlacementPolicyArgs | None
     ) -> gcp.container.NodePool:
         plan = args.pool
-        bought = capacity_arguments(plan, args.project)
+        bought = capacity_arguments(plan, args.home.project)
         return gcp.container.NodePool(
             name,
-            cluster=args.cluster,
-            location=args.location,
+            cluster=args.home.cluster,
+            location=args.home.location,
             node_locations=[plan.zone],
             initial_node_count=plan.min_nodes,
             autoscaling=bought.autoscaling,
@@ -108,7 +92,7 @@ class GpuNodePool(pulumi.ComponentResource):
             ),
             network_config=_network(args),
             node_config=_node_config(args, bought.node),
-            opts=_options.accelerator_pool(self, locked=args.locked, depends_on=args.after),
+            opts=_options.accelerator_pool(self, locked=args.home.locked, depends_on=args.home.after),
         )
 
     def _placement(self, name: str, args: GpuNodePoolArgs) -> gcp.container.NodePoolPlacementPolicyArgs | None:
@@ -117,7 +101,7 @@ class GpuNodePool(pulumi.ComponentResource):
             return None
         policy = gcp.compute.ResourcePolicy(
             f"{name}-domain",
-            region=args.region,
+            region=args.home.region,
             workload_policy=gcp.compute.ResourcePolicyWorkloadPolicyArgs(
                 type="HIGH_THROUGHPUT", accelerator_topology=gke.NVLINK_DOMAIN_TOPOLOGY
             ),
@@ -170,7 +154,7 @@ def _node_config(args: GpuNodePoolArgs, bought: dict[str, object]) -> gcp.contai
             container.NodePoolNodeConfigTaintArgs(key=taint.key, value=taint.value, effect=taint.api_effect)
             for taint in taints
         ],
-        service_account=args.node_identity,
+        service_account=args.home.node_identity,
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
         workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
         shielded_instance_config=container.NodePoolNodeConfigShieldedInstanceConfigArgs(

@@ -21,15 +21,13 @@ from components import _options
 from components.platform_network import PODS_RANGE, SERVICES_RANGE, PlatformNetwork
 from inference.blueprint import Blueprint
 from inference.facts import gke
+from inference.facts.permissions import NODE_ROLES
 from inference.naming import bounded
 from inference.settings.cluster import ClusterSettings, MaintenanceWindow
 
 __all__ = ["InferenceCluster", "InferenceClusterArgs"]
 
 TOKEN = "gke-inference:index:InferenceCluster"  # noqa: S105 - a type token
-
-_NODE_ROLES = ("roles/container.defaultNodeServiceAccount", "roles/artifactregistry.reader")
-"""https://cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster"""
 
 _WINDOW_EPOCH = date(2026, 1, 3)
 """A Saturday; a recurring window needs a first occurrence, and one in the past changes nothing."""
@@ -110,7 +108,7 @@ class InferenceCluster(pulumi.ComponentResource):
                 member=account.email.apply(lambda email: f"serviceAccount:{email}"),
                 opts=child,
             )
-            for role in _NODE_ROLES
+            for role in NODE_ROLES
         ]
         return account.email, rights
 

@@ -16,7 +16,7 @@ from typing import Self
 import pulumi
 import pulumi_gcp as gcp
 
-from components._kubernetes import create
+from components._kubernetes import create, create_namespace
 from inference.blueprint import NAMESPACE, Blueprint
 from inference.facts import nim
 from inference.manifests.objects import metadata, object_
@@ -51,17 +51,14 @@ class InferenceNamespace(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: InferenceNamespaceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(TOKEN, name, {"secrets": sorted({**args.secrets, **args.pull_secrets})}, opts)
-        namespace = create(
-            f"{name}-namespace",
-            object_("v1", "Namespace", metadata(NAMESPACE, namespace=None)),
-            pulumi.ResourceOptions(parent=self),
-        )
+        namespace = create_namespace(self, f"{name}-namespace", NAMESPACE)
         self._after = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
         for secret, (key, source) in args.secrets.items():
-            self._copy(f"{name}-{secret}", secret, "Opaque", {key: self._read(args, source)})
+            self._copy(f"{name}-{secret}", secret, "Opaque", {key: self._read(args, source)}, source)
         for secret, source in args.pull_secrets.items():
             login = self._read(args, source).apply(_login)
-            self._copy(f"{name}-{secret}", secret, "kubernetes.io/dockerconfigjson", {".dockerconfigjson": login})
+            content = {".dockerconfigjson": login}
+            self._copy(f"{name}-{secret}", secret, "kubernetes.io/dockerconfigjson", content, source)
         self.register_outputs({"namespace": NAMESPACE})
 
     def _read(self, args: InferenceNamespaceArgs, source: SecretSource) -> pulumi.Output[str]:
@@ -73,8 +70,12 @@ class InferenceNamespace(pulumi.ComponentResource):
         )
         return pulumi.Output.secret(found.secret_data)
 
-    def _copy(self, name: str, secret: str, kind: str, values: Mapping[str, pulumi.Output[str]]) -> None:
-        create(name, object_("v1", "Secret", metadata(secret), type=kind, stringData=dict(values)), self._after)
+    def _copy(
+        self, name: str, secret: str, kind: str, values: Mapping[str, pulumi.Output[str]], source: SecretSource
+    ) -> None:
+        # Previews and reviews hide the content: that it is copied from elsewhere now would be seen nowhere.
+        meta = metadata(secret, annotations={"gke-inference/source": f"{source.secret}/versions/{source.version}"})
+        create(name, object_("v1", "Secret", meta, type=kind, stringData=dict(values)), self._after)
 
 
 def _login(key: str) -> str:

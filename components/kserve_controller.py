@@ -14,9 +14,10 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
-from components._charts import create_namespace, install
+from components._charts import install
+from components._kubernetes import create_namespace
 from inference.blueprint import NAMESPACE
-from inference.facts.gke import KSERVE_NAMESPACE
+from inference.facts.controllers import KSERVE_NAMESPACE
 from inference.facts.versions import COMPONENTS
 from inference.manifests.gateway import GATEWAY_NAME
 

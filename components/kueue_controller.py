@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
-from components._charts import create_namespace, install
+from components._charts import install_apart
 from inference.facts.versions import COMPONENTS
 from inference.manifests.provisioning_queue import controller_values
 
@@ -38,14 +38,7 @@ class KueueController(pulumi.ComponentResource):
     def __init__(self, name: str, args: KueueControllerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         chart = COMPONENTS["kueue"]
         super().__init__(TOKEN, name, {"version": chart.version, "replicas": args.replicas}, opts)
-        namespace = create_namespace(self, f"{name}-namespace", _NAMESPACE)
-        self.release = install(
-            self,
-            f"{name}-release",
-            chart,
-            release="kueue",
-            namespace=_NAMESPACE,
-            values=controller_values(args.replicas),
-            after=[namespace],
+        self.release = install_apart(
+            self, name, chart, release="kueue", namespace=_NAMESPACE, values=controller_values(args.replicas)
         )
         self.register_outputs({"version": chart.version})

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
-from components._charts import create_namespace, install
+from components._charts import install_apart
 from inference.facts.versions import COMPONENTS
 
 __all__ = ["LeaderWorkerSetController", "LeaderWorkerSetControllerArgs"]
@@ -39,14 +39,7 @@ class LeaderWorkerSetController(pulumi.ComponentResource):
     ) -> None:
         chart = COMPONENTS["lws"]
         super().__init__(TOKEN, name, {"version": chart.version, "replicas": args.replicas}, opts)
-        namespace = create_namespace(self, f"{name}-namespace", _NAMESPACE)
-        self.release = install(
-            self,
-            f"{name}-release",
-            chart,
-            release="lws",
-            namespace=_NAMESPACE,
-            values={"replicaCount": args.replicas},
-            after=[namespace],
+        self.release = install_apart(
+            self, name, chart, release="lws", namespace=_NAMESPACE, values={"replicaCount": args.replicas}
         )
         self.register_outputs({"version": chart.version})

@@ -5,7 +5,6 @@ Owns: one GKE node pool, and the workload policy where the generation needs one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,6 +13,7 @@ import pulumi_gcp as gcp
 
 from components import _options
 from components._capacity import capacity_arguments
+from components._pools import PoolHome
 from components.inference_cluster import InferenceCluster
 from inference.blueprint import Blueprint, TpuPoolPlan
 from inference.facts import gke
@@ -28,32 +28,12 @@ class TpuNodePoolArgs:
     """What the component is made of."""
 
     pool: TpuPoolPlan
-    cluster: pulumi.Input[str]
-    """ID of the cluster."""
-    location: str
-    """Zone or region of the cluster."""
-    region: str
-    node_identity: pulumi.Input[str]
-    """Email of the nodes' service account."""
-    project: str
-    locked: bool
-    """Whether deletion and replacement are refused."""
-    after: Sequence[pulumi.Resource] = ()
-    """What must outlive the pool besides its inputs."""
+    home: PoolHome
 
     @classmethod
     def of(cls, plan: Blueprint, pool: TpuPoolPlan, cluster: InferenceCluster) -> Self:
         """Return the arguments for a pool of a stack."""
-        return cls(
-            pool=pool,
-            cluster=cluster.cluster.id,
-            location=plan.settings.cluster.location,
-            region=plan.region,
-            node_identity=cluster.node_identity,
-            project=plan.settings.cluster.project,
-            locked=plan.locked,
-            after=[cluster.system_pool],
-        )
+        return cls(pool=pool, home=PoolHome.of(plan, cluster))
 
 
 class TpuNodePool(pulumi.ComponentResource):
@@ -67,11 +47,11 @@ class TpuNodePool(pulumi.ComponentResource):
         props = {"machineType": plan.slice.machine_type, "topology": plan.slice.topology, "zone": plan.zone}
         super().__init__(TOKEN, name, {**props, "capacity": plan.capacity.type}, opts)
         container = gcp.container
-        bought = capacity_arguments(plan, args.project)
+        bought = capacity_arguments(plan, args.home.project)
         pool = container.NodePool(
             f"{name}-nodes",
-            cluster=args.cluster,
-            location=args.location,
+            cluster=args.home.cluster,
+            location=args.home.location,
             node_locations=[plan.zone],
             initial_node_count=plan.min_nodes,
             autoscaling=self._autoscaling(plan),
@@ -87,12 +67,12 @@ class TpuNodePool(pulumi.ComponentResource):
                 disk_size_gb=plan.settings.boot_disk_gb,
                 gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
                 labels=plan.labels,
-                service_account=args.node_identity,
+                service_account=args.home.node_identity,
                 oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
                 workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
                 **bought.node,
             ),
-            opts=_options.accelerator_pool(self, locked=args.locked, depends_on=args.after),
+            opts=_options.accelerator_pool(self, locked=args.home.locked, depends_on=args.home.after),
         )
         self.name = pool.name
         self.register_outputs({"name": self.name})
@@ -112,7 +92,7 @@ class TpuNodePool(pulumi.ComponentResource):
             return gcp.container.NodePoolPlacementPolicyArgs(type="COMPACT", tpu_topology=found.topology)
         policy = gcp.compute.ResourcePolicy(
             f"{name}-slice",
-            region=args.region,
+            region=args.home.region,
             workload_policy=gcp.compute.ResourcePolicyWorkloadPolicyArgs(
                 type="HIGH_THROUGHPUT", accelerator_topology=found.topology
             ),

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 
-__all__ = ["RESERVED_PER_SUBNET", "hosts", "overlaps", "split"]
+__all__ = ["RESERVED_PER_SUBNET", "hosts", "nodes_with_pods", "overlaps", "split"]
 
 RESERVED_PER_SUBNET = 4
 """Addresses that Google Cloud keeps in a primary range: network, gateway, second-to-last, broadcast.
@@ -33,6 +33,14 @@ def split(block: str, parts: int) -> tuple[str, ...]:
 def hosts(block: str) -> int:
     """Return how many addresses of a primary range can be given to machines."""
     return max(IPv4Network(block).num_addresses - RESERVED_PER_SUBNET, 0)
+
+
+def nodes_with_pods(block: str | IPv4Network, pods: int) -> int:
+    """Return how many nodes a pod range has room for: each takes the power of two that is at least twice its pods.
+
+    https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr
+    """
+    return IPv4Network(block).num_addresses >> (2 * pods - 1).bit_length()
 
 
 def overlaps(named: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ embedding, the last the output matrix, those between have the layers that do not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from inference.facts.activations import runtime_gib
 from inference.facts.models import Model
@@ -26,7 +26,6 @@ __all__ = [
     "Split",
     "fit",
     "longest_context",
-    "with_utilization",
 ]
 
 GIB = 2**30
@@ -263,8 +262,3 @@ def longest_context(found: Fit) -> int:
     if found.keeps is None or found.cache <= 0:
         return 0
     return found.keeps.tokens(found.cache * GIB) // _STEP * _STEP
-
-
-def with_utilization(found: Fit, utilization: float) -> Fit:
-    """Return the same sum with another share for vLLM."""
-    return replace(found, utilization=utilization)

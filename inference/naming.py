@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
-__all__ = ["bounded", "label_value"]
+__all__ = ["bounded"]
 
 _HASH = 6
 """Characters of the hash: one collision expected in some 4,000 names that share a cut prefix."""
@@ -23,15 +22,3 @@ def bounded(name: str, limit: int) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH]
     return f"{name[: limit - _HASH - 1].rstrip('-.')}-{digest}"
-
-
-def label_value(text: str) -> str:
-    """Return a valid Kubernetes label value (63 characters of ``[A-Za-z0-9._-]``) that reads like ``text``.
-
-    Raises:
-        ValueError: the text has no letter or digit.
-    """
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")
-    if not cleaned:
-        raise ValueError(f"{text!r} has no letter or digit to make a label value of")
-    return bounded(cleaned, 63)

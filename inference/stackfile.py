@@ -13,14 +13,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from inference.checks import check
-from inference.configuration import files
+from inference.config_json import files
 from inference.problems import Problem, ProblemsError
 from inference.settings import NAMESPACE, SECTIONS, StackSettings
 from inference.settings.secrets import SecretSource
 from inference.settings.served import DEFAULT_ENGINE
 from inference.settings.vocabulary import FORMS
 
-__all__ = ["load"]
+__all__ = ["load", "required_in"]
 
 _TAGS = ("engine", "kind", "type", "source")
 """Keys whose value chooses the shape of the object they stand in."""
@@ -130,8 +130,8 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
             values = [f"{tag}: {value}" for model in _models_at(path) for value in _tag_values(model, tag)]
             remedy = f"Add {' or '.join(values)}."
             return Problem(where, f'no "{tag}" in {shown}', f'"{tag}" tells what kind it is', remedy)
-        case kind if kind.endswith("_type") or kind.startswith("dict"):
-            wanted = kind.removesuffix("_type").replace("_", " ")
+        case kind if kind.endswith(("_type", "_parsing")) or kind.startswith("dict"):
+            wanted = kind.removesuffix("_type").removesuffix("_parsing").replace("_", " ")
             what = "empty" if found is None else f"{shown} is {_kind(found)}"
             remedy = _retype(wanted, found, _models_at(path))
             return Problem(where, what, f"a {_TYPES.get(wanted, wanted)} belongs here", remedy)
@@ -140,8 +140,9 @@ def _problem(raw: Mapping[str, object], detail: ErrorDetails) -> Problem:
             return Problem(where, f"{shown} has the wrong form", FORMS[str(context["pattern"])], remedy)
         case "less_than_equal" | "greater_than_equal":
             (limit,) = context.values()
-            why = f"{limit} is the {'most' if detail['type'].startswith('less') else 'least'} that is allowed"
-            return Problem(where, shown, why, _ask_for(raw, path))
+            kind, way = ("most", "less") if detail["type"].startswith("less") else ("least", "more")
+            remedy = _ask_for(raw, path, f"Set {path[-1]} to {limit} or {way}.")
+            return Problem(where, shown, f"{limit} is the {kind} that is allowed", remedy)
         case _:
             message = detail["msg"].removeprefix("Value error, ")
             return Problem(where, f"{shown}", message[:1].lower() + message[1:], _ask_for(raw, path))
@@ -164,7 +165,9 @@ def _choice(found: object, expected: str) -> str:
     choices = re.findall(r"'([^']+)'", expected)
     nearest = difflib.get_close_matches(str(found).lower(), [choice.lower() for choice in choices], 1)
     likely = [choice for choice in choices if choice.lower() in nearest]
-    return f"'{likely[0]}', or another of {expected}" if likely and len(choices) > 2 else expected
+    if likely and len(choices) > 2:
+        return f"'{likely[0]}', or another of {expected}"
+    return " or ".join(f"'{choice}'" for choice in choices) if len(choices) == 2 else expected
 
 
 def _unknown_key(raw: Mapping[str, object], path: Sequence[str]) -> Problem:
@@ -319,11 +322,25 @@ def _keys(models: Sequence[type[BaseModel]]) -> list[str]:
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
 
 
-def _ask_for(raw: object, path: Sequence[str]) -> str:
+def required_in(*path: str) -> tuple[str, ...]:
+    """Return the settings that have to be written where those at a path are written, such as of ``cluster``."""
+    (first, *_) = [*_models_at(path), StackSettings]
+    return tuple(field.alias or name for name, field in first.model_fields.items() if field.is_required())
+
+
+def _ask_for(raw: object, path: Sequence[str], lead: str = "") -> str:
+    """Return what to write at a path, and what the setting means."""
     models, place = _models_at(path[:-1]), _value_at(raw, path[:-1])
     for model in [model for model in models if _chosen(model, place)] or models:
         for name, field in model.model_fields.items():
             if (field.alias or name) == path[-1]:
-                examples = f" For example: {field.examples[0]}." if field.examples else ""
-                return f"{path[-1]}: {(field.description or '').splitlines()[0].replace('``', '')}{examples}"
+                meaning = (field.description or "").splitlines()[0].replace("``", "")
+                return f"{lead or _written(path, field.examples)} {meaning}"
     return "See the schema of the stack file."
+
+
+def _written(path: Sequence[str], examples: Sequence[object] | None) -> str:
+    key, inside = path[-1], ", ".join(f"{name}: …" for name in required_in(*path)) if _models_at(path) else ""
+    if inside:
+        return f"Write {key}: {{ {inside} }}."
+    return f"Write {key}: {examples[0]} or the like." if examples else f"Write {key} and its value."

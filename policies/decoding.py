@@ -20,13 +20,21 @@ from inference.rules.views.values import UNKNOWN, Props, Secret
 __all__ = ["marked", "properties", "resource"]
 
 _KEY = KEY.encode()
+_UNKNOWN_MARKS = tuple(mark.encode() for mark in sorted(UNKNOWNS))
 
 
-def resource(message: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResource) -> Resource:
+def resource(
+    message: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResource, asked: Struct | None = None
+) -> Resource:
     """Return the resource that a message describes.
 
-    ``AnalyzeRequest`` describes one by itself, ``AnalyzerResource`` one of a stack, with its edges.
+    ``AnalyzeRequest`` describes one by itself, ``AnalyzerResource`` one of a stack, with its edges. ``asked`` is what
+    the program asked for, where the message tells what came of it: in a preview the provider answers "not known yet"
+    to everything that it will choose itself, of which the program certainly says nothing.
     """
+    found = properties(message.properties)
+    if asked is not None and _holds_unknown(message.properties):
+        found = _said(found, properties(asked))
     parent = message.options.parent
     dependencies: tuple[str, ...] = ()
     property_dependencies: Mapping[str, tuple[str, ...]] = {}
@@ -40,7 +48,7 @@ def resource(message: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResourc
         type=message.type,
         name=message.name,
         urn=message.urn,
-        props=Props(properties(message.properties)),
+        props=Props(found),
         parent=parent,
         provider=_provider(message.provider) if message.HasField("provider") else None,
         dependencies=dependencies,
@@ -59,6 +67,21 @@ def properties(struct: Struct) -> dict[str, Any]:
         except RecursionError:
             found[name] = UNKNOWN
     return found
+
+
+def _holds_unknown(struct: Struct) -> bool:
+    text = struct.SerializeToString()
+    return any(mark in text for mark in _UNKNOWN_MARKS)
+
+
+def _said(outcome: Any, asked: Any) -> Any:
+    """Return an outcome without what is not known in it and was not asked for either."""
+    if isinstance(outcome, dict) and isinstance(asked, dict):
+        kept = ((name, value) for name, value in outcome.items() if value is not UNKNOWN or name in asked)
+        return {name: _said(value, asked.get(name)) for name, value in kept}
+    if isinstance(outcome, list) and isinstance(asked, list) and len(outcome) == len(asked):
+        return [_said(value, other) for value, other in zip(outcome, asked, strict=True)]
+    return outcome
 
 
 def marked(struct: Struct) -> bool:

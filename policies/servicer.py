@@ -15,6 +15,7 @@ from typing import Any
 import pulumi
 import pulumi_policy.policy as sdk
 from google.protobuf import empty_pb2
+from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2
 
 from inference.problems import Problem, ProblemsError
@@ -33,6 +34,9 @@ __all__ = ["Servicer", "in_process_servicer", "install", "servicer_class"]
 
 _log = logging.getLogger(__name__)
 _Base: Any = getattr(sdk, CLASS, object)
+
+_CHOOSING = "gcp:"
+"""Resources whose provider fills in, while they are made, what the program leaves out."""
 
 Verdict = Finding | Broken
 
@@ -54,6 +58,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         self._settings = stack_settings(pulumi.runtime.get_config_env())
         self._judge = self._configured_judge()
         self._traces: set[str] = set()
+        self._asked: dict[str, Struct] = {}
 
     def Configure(self, request: analyzer_pb2.ConfigureAnalyzerRequest, _context: Any) -> Any:  # noqa: N802
         """Take over levels and parameters.
@@ -82,6 +87,8 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         """Judge one resource."""
         response = analyzer_pb2.AnalyzeResponse()
         judge = self._judge
+        if request.type.startswith(_CHOOSING):
+            self._asked[request.urn] = request.properties
         if judge.concerns(request.type):
             mask = masker((request,))
             for verdict in judge.resource(decoding.resource(request)):
@@ -93,7 +100,8 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         response = analyzer_pb2.AnalyzeResponse()
         if self._judges_stacks:
             with _collector_at_rest():
-                stack = Stack(decoding.resource(message) for message in request.resources)
+                asked = self._asked
+                stack = Stack(decoding.resource(message, asked.get(message.urn)) for message in request.resources)
                 mask = masker(request.resources)
                 for verdict in self._judge.stack(stack):
                     self._report(response, verdict, mask, urn=verdict.urn or None)

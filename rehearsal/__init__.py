@@ -2,6 +2,9 @@
 
 * ``stackfiles`` reads what the stack is, ``engine`` runs the program, ``cloud`` answers it;
 * ``plan`` is the result, ``digests`` its JSON, ``diffs`` compares two of them;
-* ``verdict`` asks the policy packs, ``tree`` and ``render`` show, ``cli`` is the command line;
-* ``providers`` makes plugins of ``cloud``, and ``enginerun`` runs Pulumi's own CLI on them.
+* ``verdict`` asks policy packs: ``ownpack`` is the project's, ``packs`` runs those of others;
+* ``tree`` and ``render`` show a plan, ``picture`` draws it;
+* ``review`` reports what a change does, ``preflight`` asks the project, ``judgment`` judges anybody's files;
+* ``providers`` makes plugins of ``cloud``, and ``enginerun`` runs Pulumi's own CLI on them;
+* ``cli`` is the command line.
 """

@@ -34,9 +34,9 @@ class Status(IntEnum):
     WRONG = 1
     """The program, its settings or the command line are wrong."""
     VIOLATED = 2
-    """A mandatory policy is violated."""
+    """A mandatory policy is violated, or the live project lacks something."""
     RISKY = 3
-    """The reviewed change endangers something."""
+    """The reviewed change endangers something, or a preflight could not ask everything."""
 
 
 Stack = Annotated[str | None, typer.Option("--stack", "-s", help="Name of the stack: reads Pulumi.<stack>.yaml.")]
@@ -88,11 +88,15 @@ def render(
 @app.command()
 def check(stack: Stack = None, config_file: ConfigFile = None) -> None:
     """Check the stack file alone: fast enough for an editor."""
+    from inference.checks.models import unjudged
     from inference.stackfile import load
 
     with _reported():
         project, file = _stack(stack, config_file)
-        load(file.sections, file.source, file.encrypted, folder=project.root)
+        with file.placed():
+            settings = load(file.sections, file.source, file.encrypted, folder=project.root)
+        for note in (*file.notes, *unjudged(settings)):
+            typer.echo(plain(f"{file.source}: note: {note}"), err=True)
         typer.echo(f"{file.source}: no problem found")
 
 

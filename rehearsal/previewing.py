@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rehearsal import diffs, digests, engine, tree, verdict
+from rehearsal import diffs, digests, engine, ownpack, tree
+from rehearsal.packs import judge_with
 from rehearsal.plan import Diagnostic, Plan
 from rehearsal.project import Project
 from rehearsal.render import render as render_objects
@@ -18,7 +19,7 @@ from rehearsal.stackfiles import StackFile
 from rehearsal.texts import plain, plural
 from rehearsal.verdict import Verdict
 
-__all__ = ["judge", "preview", "rehearse", "render"]
+__all__ = ["preview", "rehearse", "render"]
 
 _CLEAN, _VIOLATED = 0, 2
 _PIPE_WIDTH = 1000
@@ -32,15 +33,16 @@ def rehearse(project: Project, file: StackFile, on_registration: Callable[[int],
         ProblemsError: where the program refuses its settings.
         ProgramError: where it fails.
     """
-    plan = engine.run(
-        project.main,
-        project.name,
-        file.stack,
-        file.config,
-        secret_keys=file.secret_keys,
-        root=project.root,
-        on_registration=on_registration,
-    )
+    with file.placed():
+        plan = engine.run(
+            project.main,
+            project.name,
+            file.stack,
+            file.config,
+            secret_keys=file.secret_keys,
+            root=project.root,
+            on_registration=on_registration,
+        )
     notes = tuple(Diagnostic("warning", note) for note in file.notes)
     return replace(plan, config=file.shown, diagnostics=notes + plan.diagnostics)
 
@@ -81,18 +83,9 @@ def _show(plan: Plan, diff: diffs.Diff | None, judged: Verdict | None, *, as_jso
         tree.print_summary(console, plan, diff)
 
 
-def judge(project: Project, stack: str, plan: Plan) -> Verdict:
-    """Ask the project's own pack, where it has one."""
-    if not (project.root / "policies" / "servicer.py").is_file():
-        return Verdict()
-    return verdict.judge(plan, verdict.own_pack(project.root, stack))
-
-
 def _judge(project: Project, file: StackFile, plan: Plan, packs: Sequence[Path]) -> Verdict:
     if not packs:
-        return judge(project, file.stack, plan)
-    from rehearsal.packs import judge_with
-
+        return ownpack.judge(project.root, file.stack, plan)
     judged = Verdict()
     for pack in packs:
         judged += judge_with(pack, plan, project.name, file.stack)

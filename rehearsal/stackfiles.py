@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inference.problems import Problem, ProblemsError
 from inference.settings import NAMESPACE, SECTIONS
+from inference.stackfile import load, required_in
 from rehearsal import yamlfiles
 from rehearsal.project import Project
 from rehearsal.values import BLINDED, Secret, holds_secret, masked
@@ -19,6 +22,8 @@ __all__ = ["PLACEHOLDER", "StackFile", "locate", "read", "stack_of"]
 PLACEHOLDER = "rehearsed-placeholder"
 """What stands in the place of every encrypted value: the rehearsal holds no key and needs none."""
 
+_SAME_NAMESPACE = 0.8
+"""How alike a namespace must be to ours to be taken for it (``difflib`` ratio)."""
 _TOP = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")
 
 
@@ -39,12 +44,22 @@ class StackFile:
     """The sections of our own namespace, by key without it."""
     notes: tuple[str, ...] = ()
     """What the rehearsal cannot know about the stack."""
+    text: str = ""
+    """The file as it was read."""
 
     @property
     def encrypted(self) -> tuple[str, ...]:
         """The sections that hold a secret, by key as in ``sections``."""
         prefix = f"{NAMESPACE}:"
         return tuple(sorted(key.removeprefix(prefix) for key in self.secret_keys if key.startswith(prefix)))
+
+    @contextlib.contextmanager
+    def placed(self) -> Iterator[None]:
+        """Name this file and the line in every problem with its settings that is raised inside."""
+        try:
+            yield
+        except ProblemsError as error:
+            raise ProblemsError(self.source, _placed(error.problems, self.text, self.source)) from None
 
 
 def stack_of(path: Path) -> str:
@@ -84,7 +99,8 @@ def read(path: Path, project: Project, stack: str, shown: str | None = None) -> 
         ProblemsError: with every problem of the file's form.
     """
     shown = shown or path.name
-    raw = yamlfiles.load(path, shown)
+    text = yamlfiles.read_text(path, shown)
+    raw = yamlfiles.parse(text, shown)
     if raw is None:
         raw = {}
     if not isinstance(raw, dict):
@@ -100,13 +116,15 @@ def read(path: Path, project: Project, stack: str, shown: str | None = None) -> 
     given = {project.qualified(key): _marked(value) for key, value in (config or {}).items()}
     problems += _key_problems(given, shown)
     values = {**project.defaults, **given}
+    meant = {problem.remedy for problem in problems}
     problems += [
-        Problem(f"{shown}: {key}", "missing", "Pulumi.yaml declares it without a default", f"Write {key}: <value>.")
+        Problem(f"{shown}: {key}", "missing", "Pulumi.yaml declares it without a default", _asked_for(key))
         for key in project.required
-        if key not in values
+        if key not in values and key not in raw and _did_you_mean(key) not in meant
     ]
     if problems:
-        raise ProblemsError(shown, problems)
+        problems += _problems_inside(given, project)
+        raise ProblemsError(shown, _placed(problems, text, shown))
     prefix = f"{NAMESPACE}:"
     return StackFile(
         stack=stack,
@@ -118,7 +136,54 @@ def read(path: Path, project: Project, stack: str, shown: str | None = None) -> 
             key.removeprefix(prefix): _revealed(value) for key, value in values.items() if key.startswith(prefix)
         },
         notes=tuple(_notes(raw)),
+        text=text,
     )
+
+
+def _placed(problems: Sequence[Problem], text: str, shown: str) -> list[Problem]:
+    """Return problems with the line of the setting, or of the nearest one above it that is written."""
+    known: dict[str, int] = {}
+    for way, line in yamlfiles.lines(text).items():
+        inside = way[1:] if way[:1] == ("config",) and len(way) > 1 else way
+        known.setdefault(".".join((inside[0].removeprefix(f"{NAMESPACE}:"), *inside[1:])), line)
+        known.setdefault(".".join((_meant(inside[0]), *inside[1:])), line)
+    return [replace(problem, where=_with_line(problem.where, known, shown)) for problem in problems]
+
+
+def _meant(key: str) -> str:
+    """Return the section of ours that a key stands for, also where it is misspelled; empty for another's."""
+    namespace, _, name = key.partition(":")
+    nearest = difflib.get_close_matches(name, SECTIONS, 1)
+    ours = difflib.get_close_matches(namespace, [NAMESPACE], 1, _SAME_NAMESPACE)
+    return nearest[0] if nearest and ours else ""
+
+
+def _with_line(where: str, known: Mapping[str, int], shown: str) -> str:
+    if re.match(rf"{re.escape(shown)}(:\d|$)", where):
+        return where
+    path = where.removeprefix(f"{shown}: ")
+    place = path.removeprefix(f"{NAMESPACE}:")
+    while place not in known and "." in place:
+        place = place.rpartition(".")[0]
+    return f"{shown}:{known[place]}: {path}" if place in known else f"{shown}: {path}"
+
+
+def _problems_inside(values: Mapping[str, object], project: Project) -> list[Problem]:
+    """Return what is wrong inside of the sections of a file whose form is wrong too, misspelled ones as meant."""
+    if project.name != NAMESPACE:
+        return []
+    sections: dict[str, object] = {}
+    for key, value in values.items():
+        if (meant := _meant(key)) and not holds_secret(value):
+            sections.setdefault(meant, _revealed(value))
+    if "cluster" not in sections:
+        # It is asked for already, and without it nothing can be told of the rest.
+        return []
+    try:
+        load(sections, "", folder=project.root)
+    except ProblemsError as error:
+        return list(error.problems)
+    return []
 
 
 def _top_problems(raw: Mapping[str, object], shown: str) -> Iterator[Problem]:
@@ -141,11 +206,23 @@ def _key_problems(given: Mapping[str, object], shown: str) -> Iterator[Problem]:
             yield Problem(f"{shown}: {key}", "not a configuration key", why, f"Write {NAMESPACE}:<section>.")
         elif namespace == NAMESPACE and name not in SECTIONS:
             nearest = difflib.get_close_matches(name, SECTIONS, 1)
-            remedy = f'Did you mean "{NAMESPACE}:{nearest[0]}"?' if nearest else f"The keys are: {', '.join(SECTIONS)}."
+            known = f"The keys are: {', '.join(SECTIONS)}."
+            remedy = _did_you_mean(f"{NAMESPACE}:{nearest[0]}") if nearest else known
             yield Problem(f"{shown}: {key}", f'unknown key "{name}"', "the project knows no such section", remedy)
-        elif namespace != NAMESPACE and difflib.get_close_matches(namespace, [NAMESPACE], 1, 0.8):
-            remedy = f'Did you mean "{NAMESPACE}:{name}"?'
+        elif namespace != NAMESPACE and difflib.get_close_matches(namespace, [NAMESPACE], 1, _SAME_NAMESPACE):
+            remedy = _did_you_mean(f"{NAMESPACE}:{name}")
             yield Problem(f"{shown}: {key}", f'unknown namespace "{namespace}"', "no program reads it", remedy)
+
+
+def _did_you_mean(key: str) -> str:
+    return f'Did you mean "{key}"?'
+
+
+def _asked_for(key: str) -> str:
+    """Return how a key is written that has to be there; of our own sections with the settings that it needs."""
+    namespace, _, name = key.partition(":")
+    needed = required_in(name) if namespace == NAMESPACE else ()
+    return f"Write {key}: with {', '.join(needed)} below it." if needed else f"Write {key}: <value>."
 
 
 def _notes(raw: Mapping[str, object]) -> Iterator[str]:

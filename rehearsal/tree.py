@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
+from rehearsal import costs
 from rehearsal.diffs import Change, Diff, PropertyChange
 from rehearsal.plan import Plan, ResourceState
 from rehearsal.summary import summarize
 from rehearsal.texts import cut, plain, plural
-from rehearsal.urns import STACK, parse
+from rehearsal.urns import STACK, parse, short_type
 from rehearsal.values import masked
 from rehearsal.verdict import Finding, Verdict
 
@@ -135,16 +136,6 @@ def _descend(
         waiting.extend(reversed(rows))
 
 
-def short_type(token: str) -> str:
-    """Return a type as Pulumi's displays shorten it: ``gcp:compute:Network``."""
-    package, _, rest = token.partition(":")
-    module, _, name = rest.rpartition(":")
-    parent, _, leaf = module.rpartition("/")
-    if parent and leaf.lower() == name.lower():
-        return f"{package}:{parent}:{name}"
-    return token
-
-
 def print_verdict(console: Console, verdict: Verdict) -> None:
     """Print what the policy packs found, resource by resource, the worst first."""
     if not verdict.packs:
@@ -192,7 +183,7 @@ def _print_finding(console: Console, finding: Finding) -> None:
 
 
 def _indented(line: str) -> Padding:
-    return Padding(Text(line), (0, 0, 0, 6))
+    return Padding(Text(line), (0, 0, 0, 6), expand=False)
 
 
 def print_diagnostics(console: Console, plan: Plan) -> None:
@@ -214,8 +205,6 @@ def print_summary(console: Console, plan: Plan, diff: Diff | None = None) -> Non
     console.print(Text(f"  Resources  {told}; {plan.duration / 1e9:.1f} s"))
     for label, line in summarize(plan):
         console.print(Text(f"  {label:9}  {cut(line, max(console.width - 14, 20))}"), no_wrap=True, overflow="crop")
-    from rehearsal import costs  # only here: it reads the views, which nothing else at a terminal needs
-
     if (spent := costs.of_plan(plan)).lines:
         line = cut(spent.span, max(console.width - 14, 20))
         console.print(Text(f"  {'Cost':9}  {line}"), no_wrap=True, overflow="crop")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-__all__ = ["STACK", "Urn", "digits", "is_default_provider", "make", "parse", "reference", "resource_type"]
+__all__ = ["STACK", "Urn", "digits", "is_default_provider", "make", "parse", "reference", "resource_type", "short_type"]
 
 STACK = "pulumi:pulumi:Stack"
 """Type of the resource above all others; it does not appear in the URNs of its children."""
@@ -50,6 +50,16 @@ def make(stack: str, project: str, parent: str, token: str, name: str) -> str:
 def resource_type(urn: str) -> str:
     """Return the resource's own type from its URN."""
     return parse(urn).type
+
+
+def short_type(token: str) -> str:
+    """Return a type as Pulumi's displays shorten it: ``gcp:compute:Network``."""
+    package, _, rest = token.partition(":")
+    module, _, name = rest.rpartition(":")
+    parent, _, leaf = module.rpartition("/")
+    if parent and leaf.lower() == name.lower():
+        return f"{package}:{parent}:{name}"
+    return token
 
 
 def reference(provider: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from google.protobuf import empty_pb2
@@ -15,7 +14,7 @@ from rehearsal import wire
 from rehearsal.plan import Plan, ResourceState
 from rehearsal.urns import reference
 
-__all__ = ["Analyzer", "Finding", "Verdict", "configuration", "judge", "own_pack", "stack_resource"]
+__all__ = ["Analyzer", "Finding", "Verdict", "configuration", "judge", "stack_resource"]
 
 
 class Analyzer(Protocol):
@@ -75,21 +74,6 @@ class Verdict:
 
 _LEVELS = {0: "advisory", 1: "mandatory", 2: "disabled", 3: "mandatory"}
 _SEVERITIES = {0: "", 1: "low", 2: "medium", 3: "high", 4: "critical"}
-
-
-def own_pack(root: Path, stack: str) -> Analyzer:
-    """Return the project's own pack, with the levels of ``policies/config.<stack>.json``, to judge in this process.
-
-    Raises:
-        ProblemsError: where that file is wrong.
-    """
-    from inference.rules.registry import RULES
-    from policies import configuration
-    from policies.servicer import in_process_servicer
-
-    path = root / "policies" / f"config.{stack}.json"
-    analyzer: Analyzer = in_process_servicer(configuration.load(path, RULES) if path.is_file() else {})
-    return analyzer
 
 
 def judge(plan: Plan, analyzer: Analyzer, name: str = "") -> Verdict:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
 
 from inference.problems import Problem, ProblemsError
 
-__all__ = ["load", "parse"]
+__all__ = ["Steps", "lines", "load", "parse", "read_text"]
+
+Steps = tuple[str, ...]
+"""The way to a value: keys of maps, and positions in lists."""
 
 _LARGEST = 1_000_000
 """Bytes; a stack file is a screenful."""
@@ -22,6 +26,7 @@ _LARGEST = 1_000_000
 _INTEGER = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
 _TAG = "tag:yaml.org,2002:"
+_BRACKETS = {"flow mapping": "{}", "flow sequence": "[]"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -99,17 +104,29 @@ def load(path: Path, shown: str) -> object:
     Raises:
         ProblemsError: where it cannot be read.
     """
+    return parse(read_text(path, shown), shown)
+
+
+def read_text(path: Path, shown: str) -> str:
+    """Return the text of a YAML file.
+
+    Args:
+        path: the file.
+        shown: what to call it in messages.
+
+    Raises:
+        ProblemsError: where it cannot be read.
+    """
     try:
         if path.stat().st_size > _LARGEST:
             raise _problem(shown, shown, f"more than {_LARGEST:,} bytes", "no stack file is so long", "Check the path.")
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         why = error.strerror or str(error)
         raise _problem(shown, shown, "cannot be read", why, "Check the path and its permissions.") from None
     except UnicodeDecodeError as error:
         why = f"byte {error.start} is not UTF-8"
         raise _problem(shown, shown, "not a text file", why, "Save it as UTF-8.") from None
-    return parse(text, shown)
 
 
 def parse(text: str, shown: str) -> object:
@@ -121,20 +138,55 @@ def parse(text: str, shown: str) -> object:
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{shown}:{mark.line + 1}" if mark else shown
-        what = error.problem or "not YAML"
-        raise _problem(shown, where, what, error.context or "the CLI cannot read it either", _remedy(what)) from None
+        raise _marked(error, shown) from None
     except yaml.YAMLError as error:
         raise _problem(shown, shown, "not YAML", str(error).partition("\n")[0], "Remove what is not text.") from None
     except (RecursionError, ValueError) as error:
         raise _problem(shown, shown, "cannot be read", str(error) or "nested too deeply", "Simplify it.") from None
 
 
-def _remedy(what: str) -> str:
+def lines(text: str) -> Mapping[Steps, int]:
+    """Return the line of every key and list entry of a document that ``parse`` has read, by the way to it."""
+    root = yaml.compose(text, Loader=_Loader)
+    return dict(_lines_below(root, (), set())) if root is not None else {}
+
+
+def _lines_below(node: yaml.Node, way: Steps, seen: set[int]) -> Iterator[tuple[Steps, int]]:
+    if id(node) in seen:
+        # An anchor's content, told where it was first met: aliases of aliases would grow without end.
+        return
+    seen.add(id(node))
+    inner: list[tuple[str, yaml.Node, yaml.Node]] = []
+    if isinstance(node, yaml.MappingNode):
+        inner = [(key.value, key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+    elif isinstance(node, yaml.SequenceNode):
+        inner = [(str(place), value, value) for place, value in enumerate(node.value)]
+    for step, start, value in inner:
+        yield (*way, step), start.start_mark.line + 1
+        yield from _lines_below(value, (*way, step), seen)
+
+
+def _marked(error: yaml.MarkedYAMLError, shown: str) -> ProblemsError:
+    """Return a fault of syntax in words; what was opened and never closed is named by the line that opens it."""
+    mark, opened = error.problem_mark or error.context_mark, error.context_mark
+    where = f"{shown}:{mark.line + 1}" if mark else shown
+    what, why = error.problem or "not YAML", error.context or "the CLI cannot read it either"
+    bracket = next((sign for kind, sign in _BRACKETS.items() if kind in why), None)
     if "already written" in what:
-        return "Keep one of the two."
-    return "Mend the syntax: spaces, not tabs, for indentation; a space after each colon; quotes around special texts."
+        remedy = "Keep one of the two."
+    elif "another document" in what:
+        what, why, remedy = "a second document", "a stack file is one", "Remove the line --- and what follows it."
+    elif "\\t" in what:
+        what, why = "a tab", "YAML is indented with spaces only"
+        remedy = "Put spaces in its place, as many as the lines beside it have."
+    elif opened is not None and bracket:
+        why = f"the {bracket[0]} in line {opened.line + 1} is still open"
+        remedy = f"Close it with {bracket[1]} in line {opened.line + 1}, or put a comma between two entries."
+    else:
+        remedy = (
+            "Mend the syntax: spaces, not tabs, for indentation; a space after each colon; quotes around special texts."
+        )
+    return _problem(shown, where, what, why, remedy)
 
 
 def _problem(shown: str, where: str, what: str, why: str, remedy: str) -> ProblemsError:

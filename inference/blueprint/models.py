@@ -11,8 +11,8 @@ from inference import derivation
 from inference.blueprint.names import MODEL_LABEL, SERVER_PORT
 from inference.blueprint.pods import PodShare, pod_share
 from inference.blueprint.pools import GpuPoolPlan, TpuPoolPlan
-from inference.configuration.files import annotation_of, known_of
-from inference.facts import gke
+from inference.config_json.files import annotation_of, known_of
+from inference.facts import controllers
 from inference.facts.endpoint_picker import ROLE_LABEL, SIDECAR_ENGINE_PORT
 from inference.facts.models import Model
 from inference.facts.versions import COMPONENTS
@@ -55,7 +55,7 @@ class ModelPlan:
     @property
     def workload(self) -> str:
         """Name of what runs the pods."""
-        return bounded(f"{self.name}-prefill", gke.MAX_LWS_NAME) if self.role == "prefill" else self.name
+        return bounded(f"{self.name}-prefill", controllers.MAX_LWS_NAME) if self.role == "prefill" else self.name
 
     @property
     def multi_node(self) -> bool:

@@ -7,26 +7,15 @@ from ipaddress import IPv4Network
 
 from inference import addressing
 from inference.derivation import attachment_of, fabric_of, most_nodes
+from inference.facts.gke import DEFAULT_PODS_PER_NODE, PROXY_ONLY_MIN_PREFIX, PROXY_ONLY_RECOMMENDED_PREFIX
 from inference.facts.machines import machine
+from inference.facts.upgrades import MAINTENANCE_HOURS, MAINTENANCE_PERIOD_DAYS
 from inference.facts.versions import GKE_MINIMUM, Minimum
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.pools import FlexStart, QueuedProvisioning
 
 __all__ = ["check"]
-
-_MAINTENANCE_HOURS = 48
-_MAINTENANCE_DAYS = 32
-"""GKE wants 48 hours of window in any 32 days, in blocks of at least 4.
-
-https://cloud.google.com/kubernetes-engine/docs/concepts/maintenance-windows-and-exclusions
-"""
-
-_SMALLEST_PROXY_PREFIX = 26
-"""A proxy-only subnet has at least 64 addresses: https://cloud.google.com/load-balancing/docs/proxy-only-subnets."""
-
-_POD_PREFIX_PER_NODE = 24
-"""With GKE's default of 110 pods, every node takes a /24 of the pod range."""
 
 
 def check(settings: StackSettings) -> Iterator[Problem]:
@@ -94,12 +83,12 @@ def _maintenance(settings: StackSettings) -> Iterator[Problem]:
             "it is no time of day",
             "Write HH:MM in UTC, 00:00 to 23:59.",
         )
-    per_period = len(set(window.days)) * window.hours * (_MAINTENANCE_DAYS // 7)
-    if per_period < _MAINTENANCE_HOURS:
+    per_period = len(set(window.days)) * window.hours * (MAINTENANCE_PERIOD_DAYS // 7)
+    if per_period < MAINTENANCE_HOURS:
         yield Problem(
             "cluster.maintenanceWindow",
-            f"{window.hours} hours on {', '.join(window.days)}, {per_period} hours in {_MAINTENANCE_DAYS} days",
-            f"GKE refuses windows that leave less than {_MAINTENANCE_HOURS} hours in {_MAINTENANCE_DAYS} days",
+            f"{window.hours} hours on {', '.join(window.days)}, {per_period} hours in {MAINTENANCE_PERIOD_DAYS} days",
+            f"GKE refuses windows that leave less than {MAINTENANCE_HOURS} hours in {MAINTENANCE_PERIOD_DAYS} days",
             "Add a day or lengthen the window.",
         )
 
@@ -134,12 +123,12 @@ def _ranges(settings: StackSettings) -> Iterator[Problem]:
 
 def _sizes(settings: StackSettings) -> Iterator[Problem]:
     network = settings.cluster.network
-    if IPv4Network(network.proxies).prefixlen > _SMALLEST_PROXY_PREFIX:
+    if IPv4Network(network.proxies).prefixlen > PROXY_ONLY_MIN_PREFIX:
         yield Problem(
             "cluster.network.proxies",
-            f"{network.proxies} is smaller than a /{_SMALLEST_PROXY_PREFIX}",
-            "a proxy-only subnet has at least 64 addresses, and a /23 is advised",
-            "Write a /23, for example 10.1.16.0/23.",
+            f"{network.proxies} is smaller than a /{PROXY_ONLY_MIN_PREFIX}",
+            f"a proxy-only subnet has at least 64 addresses, and a /{PROXY_ONLY_RECOMMENDED_PREFIX} is advised",
+            f"Write a /{PROXY_ONLY_RECOMMENDED_PREFIX}, for example 10.1.16.0/{PROXY_ONLY_RECOMMENDED_PREFIX}.",
         )
     nodes = settings.cluster.system_pool.max_nodes + sum(most_nodes(pool) for pool in settings.pools.values())
     if addressing.hosts(network.nodes) < nodes:
@@ -149,11 +138,11 @@ def _sizes(settings: StackSettings) -> Iterator[Problem]:
             "each node takes one address of the subnet",
             "Use a larger block.",
         )
-    pod_blocks = 2 ** max(_POD_PREFIX_PER_NODE - IPv4Network(network.pods).prefixlen, -1)
-    if pod_blocks < nodes:
+    room = addressing.nodes_with_pods(network.pods, DEFAULT_PODS_PER_NODE)
+    if room < nodes:
         yield Problem(
             "cluster.network.pods",
-            f"{network.pods} has room for {int(pod_blocks)} nodes of a /{_POD_PREFIX_PER_NODE}, the pools for {nodes}",
+            f"{network.pods} has room for {room} nodes with {DEFAULT_PODS_PER_NODE} pods, the pools for {nodes}",
             "every node takes a /24 of the pod range, and the range cannot be changed later",
             "Use a larger block, for example a /14.",
         )

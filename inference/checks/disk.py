@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from inference.configuration.files import known_of
+from inference.config_json.files import known_of
 from inference.derivation import machine_of, stages_of, vllm_models
 from inference.problems import Problem
 from inference.settings import StackSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from inference.configuration.files import known_of
+from inference.config_json.files import known_of
 from inference.derivation import vllm_models
 from inference.facts.endpoint_picker import RENDER_REQUESTS
 from inference.facts.machines import allocatable, machine

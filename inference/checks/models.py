@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Iterator
 
 from inference.checks import disaggregation
 from inference.checks.memory import check as check_memory
-from inference.configuration.files import known_of
+from inference.config_json.files import known_of
 from inference.derivation import (
     INSTALLED_FABRICS,
     accelerators_per_node,
@@ -24,7 +25,7 @@ from inference.derivation import (
     stages_of,
     vllm_models,
 )
-from inference.facts.models import Model
+from inference.facts.models import MODELS, Model, sizes_beside
 from inference.facts.vllm import MIN_COMPUTE_CAPABILITY, is_flag
 from inference.fit import Split
 from inference.problems import Problem
@@ -32,7 +33,7 @@ from inference.settings import StackSettings
 from inference.settings.models import HubWeights, VllmModel
 from inference.settings.pools import AcceleratorPool, TpuPoolSettings
 
-__all__ = ["OWNED_FLAGS", "check", "check_image", "no_pool"]
+__all__ = ["OWNED_FLAGS", "check", "check_image", "no_pool", "unjudged"]
 
 OWNED_FLAGS = {
     "--model": "model",
@@ -76,10 +77,25 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
         yield from _arguments(model, where)
         if known is not None:
             yield from _terms(model, known, where)
+        elif sizes := sizes_beside(model.model):
+            why = f"there is no such model: this family has {', '.join(sizes)}"
+            yield Problem(f"{where}.model", f'"{model.model}"', why, "Take the id from the model's page on the Hub.")
         yield from disaggregation.check(settings, name, known)
         for part, stage in stages_of(model):
             yield from _stage(settings, stage, known, f"{where}.{part}" if part else where, missing)
     yield from _capacity(settings)
+
+
+def unjudged(settings: StackSettings) -> Iterator[str]:
+    """Yield a sentence for each model of which too little is known to say whether it fits."""
+    for name, model in vllm_models(settings).items():
+        if known_of(model) is None:
+            near = difflib.get_close_matches(model.model, MODELS, 1, 0.85)
+            meant = f'did you mean "{near[0]}"? If not, ' if near else ""
+            yield (
+                f'models.{name}.model: nothing is known of "{model.model}", so nobody has checked that it fits; '
+                f"{meant}point configuration to its config.json"
+            )
 
 
 def _stage(

@@ -18,7 +18,7 @@ from inference.derivation import (
     zone_of,
 )
 from inference.facts.gke import MAX_NODE_POOL_NAME, NVLINK_DOMAIN_FAMILIES, NVLINK_DOMAIN_NODES
-from inference.facts.machines import ATTACHABLE, MACHINES, Machine
+from inference.facts.machines import ATTACHABLE, GPU_HOSTS, Machine
 from inference.facts.offers import zones_with
 from inference.facts.tpus import GENERATIONS, Slice, slice_of
 from inference.facts.zones import offered, region_of
@@ -103,7 +103,7 @@ def _gpu(cluster: ClusterSettings, pool: GpuPoolSettings, where: str) -> Iterato
     yield from _range(pool.nodes, f"{where}.nodes")
     found = machine_of(pool)
     if found is None:
-        near = difflib.get_close_matches(pool.machine_type, [m for m in MACHINES if MACHINES[m].gpus], 3, 0.4)
+        near = difflib.get_close_matches(pool.machine_type, GPU_HOSTS, 3, 0.4)
         yield Problem(
             f"{where}.machineType",
             f'"{pool.machine_type}"',
@@ -132,11 +132,12 @@ def _offered(cluster: ClusterSettings, pool: GpuPoolSettings, found: Machine, wh
     if offered is False:
         known = sorted(zones_with(found.name))
         here = [z for z in known if region_of(z) == region_of_cluster(cluster)]
+        offers = known or sorted(found.regions or ())
         yield Problem(
             f"{where}.zone" if pool.zone else "cluster.location",
             f'"{zone}" has no {found.name}',
             "GKE would accept the pool and never get a node",
-            f"Use {' or '.join(here)}." if here else f"The machine is offered in: {', '.join(known)}.",
+            f"Use {' or '.join(here)}." if here else f"The machine is offered in: {', '.join(offers)}.",
         )
     elif attachable and attachable.regions is not None and region_of(zone) not in attachable.regions:
         yield Problem(
@@ -175,11 +176,14 @@ def _own_accelerator(pool: GpuPoolSettings, found: Machine, where: str) -> Itera
 def _chosen_accelerator(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
     choice = ATTACHABLE.get(pool.accelerator or "")
     if choice is None:
+        near = difflib.get_close_matches(pool.accelerator or "", ATTACHABLE, 1, 0.7)
+        remedy = f"Write one of {', '.join(ATTACHABLE)}."
         yield Problem(
             f"{where}.accelerator",
             f'"{pool.accelerator}"' if pool.accelerator else "missing",
-            f"{found.name} has no GPU of its own, one must be attached",
-            f"Write one of {', '.join(ATTACHABLE)}.",
+            f"{found.name} has no GPU of its own, one must be attached"
+            + (", and no GPU of this name can be" if pool.accelerator else ""),
+            f"Did you mean {near[0]}? {remedy}" if near else remedy,
         )
         return
     count = pool.gpus_per_node or 1

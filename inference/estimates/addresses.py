@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from inference.addressing import RESERVED_PER_SUBNET
+from inference.addressing import RESERVED_PER_SUBNET, nodes_with_pods
 from inference.facts.gke import DEFAULT_PODS_PER_NODE
 from inference.rules.views.cloud import Cluster, Subnetwork, ranges
 from inference.rules.views.fleet import Fleet, Site
@@ -85,7 +85,7 @@ def _secondary(cluster: Cluster, subnet: Subnetwork, key: str) -> tuple[str, IPv
 
 
 def _pods(cluster: Cluster, subnet: Subnetwork, sites: list[Site]) -> Iterator[Range]:
-    """Yield the pod range: each node takes the power of two that is at least twice its pods (source PODCIDR)."""
+    """Yield the pod range: how many nodes with their pods it holds."""
     found = _secondary(cluster, subnet, "clusterSecondaryRangeName")
     own = [s for s in sites if s.pool.props.absent("networkConfig", "podRange")]
     limits = {site: _pods_of(site) for site in own}
@@ -96,7 +96,7 @@ def _pods(cluster: Cluster, subnet: Subnetwork, sites: list[Site]) -> Iterator[R
     name, block = found
     least, most = _nodes(own)
     unit = f"nodes with {pods} pods"
-    holds = block.num_addresses >> (2 * pods - 1).bit_length()
+    holds = nodes_with_pods(block, pods)
     yield Range(name=name, block=str(block), holds=holds, unit=unit, least=least, most=most)
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from inference.estimates import pieces
 from inference.estimates.pieces import Use, project_of
 from inference.facts import quotas
-from inference.facts.gke import LOCAL_SSD_GIB
 from inference.facts.quotas import Quota
 from inference.rules.views.buying import mode_of, scarce
 from inference.rules.views.cloud import Cluster
@@ -222,7 +221,7 @@ def _shared_with_reservations(site: Site) -> Iterator[tuple[Quota | None, Quota 
         family = machine.family
         yield quotas.cpus(family), quotas.cpus(family, preemptible=True), machine.vcpus
         if disks := local_ssds(site.pool):
-            size = disks * LOCAL_SSD_GIB
+            size = disks * machine.local_ssd_gib
             yield quotas.local_ssd(family), quotas.local_ssd(family, preemptible=True), size
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from inference.configuration.annotation import ANNOTATION, read_annotation
+from inference.config_json.annotation import ANNOTATION, read_annotation
 from inference.facts import nim, vllm
 from inference.facts.models import Model, find
 from inference.facts.tpus import GENERATIONS

@@ -26,8 +26,6 @@ __all__ = ["ModelCost", "Share", "Workload", "model_costs"]
 
 _SECONDS = 3600
 _MILLION = 1_000_000
-_KEDA_MOST = 100
-"""``maxReplicaCount`` of a ScaledObject that names none: https://keda.sh/docs/latest/reference/scaledobject-spec/"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +170,7 @@ def _workload(stack: Stack, thing: KubernetesObject, agreed: Agreement) -> Workl
     declared = pods[0].replicas if pods else None
     fewest = most = declared
     if scaler := stack.view(_scalers).get(thing.resource.urn):
-        fewest, most = _span(scaler)
+        fewest, most = scaler.least, scaler.most
     choices = tuple(tuple(_shares(stack, pod, agreed)) for pod in pods)
     return Workload(object=thing, replicas=declared, fewest=fewest, most=most, choices=choices)
 
@@ -182,15 +180,6 @@ def _scalers(stack: Stack) -> dict[str, Autoscaler]:
     return {
         target.resource.urn: scaler for scaler in stack.each(Autoscaler) if (target := scaler.target(stack)) is not None
     }
-
-
-def _span(scaler: Autoscaler) -> tuple[int | None, int | None]:
-    if scaler.kind == "ScaledObject":
-        fewest = 0 if scaler.spec.absent("minReplicaCount") else scaler.spec.integer("minReplicaCount")
-        most = _KEDA_MOST if scaler.spec.absent("maxReplicaCount") else scaler.spec.integer("maxReplicaCount")
-        return fewest, most
-    fewest = 1 if scaler.spec.absent("minReplicas") else scaler.spec.integer("minReplicas")
-    return fewest, scaler.spec.integer("maxReplicas")
 
 
 def _shares(stack: Stack, pod: PodTemplate, agreed: Agreement) -> Iterator[Share]:

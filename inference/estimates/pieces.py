@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inference.facts import quotas
-from inference.facts.machines import machine
+from inference.facts.machines import Machine, machine
 from inference.facts.quotas import Quota
 from inference.facts.zones import is_zone, region_of
 from inference.rules.views.fleet import Site
@@ -15,7 +15,7 @@ from inference.rules.views.hosting import cluster_of
 from inference.rules.views.resources import Resource, short_name
 from inference.rules.views.stack import Stack
 from inference.rules.views.storage_classes import disk_type
-from inference.rules.views.values import quantity
+from inference.rules.views.values import Props, quantity
 
 __all__ = ["Piece", "Use", "pieces", "project_of", "public_nodes", "reserved"]
 
@@ -141,6 +141,19 @@ def reserved(stack: Stack) -> Iterator[Piece]:
                 yield from _piece(reservation, quota, what, total, region)
         if kind is not None and (quota := quotas.cpus(kind.family)) is not None:
             yield from _piece(reservation, quota, what, None if count is None else count * kind.vcpus, region)
+        if kind is not None and (size := _local_ssd_gib(shape, kind)) != 0:
+            gigabytes = None if count is None or size is None else count * size
+            yield from _piece(reservation, quotas.local_ssd(kind.family), what, gigabytes, region)
+
+
+def _local_ssd_gib(shape: Props, kind: Machine) -> float | None:
+    """Return the size of the local SSDs of a reserved machine: bundled, or those that the reservation lists."""
+    if kind.local_ssds is not None:
+        return kind.local_ssds * kind.local_ssd_gib
+    if not shape.known("localSsds"):
+        return None
+    sizes = [disk.number("diskSizeGb") for disk in shape.sections("localSsds")]
+    return sum(kind.local_ssd_gib if size is None else size for size in sizes)
 
 
 def public_nodes(site: Site) -> bool:

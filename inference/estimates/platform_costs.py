@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from inference.estimates.pricing import Agreement, Line
 from inference.facts import prices
+from inference.facts.controllers import LWS_GROUP
+from inference.facts.prices import FIRST_RULES, FREE_CLUSTER, NAT_CAPPED_VMS
 from inference.facts.zones import is_region, is_zone, region_of
 from inference.rules.views.cloud import Cluster
 from inference.rules.views.fleet import Fleet
@@ -26,13 +28,8 @@ _ADDRESSES = ("gcp:compute/address:Address", "gcp:compute/globalAddress:GlobalAd
 _DISKS = ("gcp:compute/disk:Disk", "gcp:compute/regionDisk:RegionDisk")
 _BUCKET = "gcp:storage/bucket:Bucket"
 
-_FIRST_RULES = 5
-"""Forwarding rules that the first price covers (source LBPAGE)."""
-_CAPPED_VMS = 32
-"""VMs from which on a NAT gateway costs no more (source NATPAGE)."""
-
 _FREE = (
-    "the first zonal or Autopilot cluster of a billing account is credited 74.40 a month "
+    f"the first zonal or Autopilot cluster of a billing account is credited {FREE_CLUSTER:.2f} a month "
     "(https://cloud.google.com/kubernetes-engine/pricing); the credit is not taken off here"
 )
 _UNPRICED = {
@@ -110,14 +107,14 @@ def _load_balancers(stack: Stack, agreed: Agreement) -> Iterator[Line]:
         listed = prices.service("regional-forwarding-rules", where or None)
         rate = agreed.rate("forwarding-rules", "", "first five rules of a region, hour", listed)
         what = f"forwarding rules in {where or 'an unknown region'}, up to five"
-        fives = 1 if rules <= _FIRST_RULES else None
+        fives = 1 if rules <= FIRST_RULES else None
         yield _line(first[where], "network", "load balancers", what, rate=rate, idle=fives, most=fives, region=where)
 
 
 def _global_rules(resource: Resource, rules: int, agreed: Agreement) -> Iterator[Line]:
     rate = agreed.rate("forwarding-rules", "", "first five rules, hour", prices.service("global-forwarding-rules"))
     yield _line(resource, "network", "load balancers", "global forwarding rules, up to five", rate=rate)
-    if more := max(rules - _FIRST_RULES, 0):
+    if more := max(rules - FIRST_RULES, 0):
         name = "global-forwarding-rule-beyond-five"
         further = agreed.rate(name, "", "rule-hour", prices.service(name))
         what = "global forwarding rules beyond five"
@@ -151,13 +148,13 @@ def _nat(stack: Stack, agreed: Agreement, idle: Counter[str], most: Counter[str]
         where = short_name(nat.props.text("region") or "")
         group = f"NAT {nat.name}"
         vms = [None if not where or regions[where] > 1 or "" in of else of[where] for of in (idle, most)]
-        billed = [0 if count is not None and count >= _CAPPED_VMS else count for count in vms]
-        capped = [int(count is not None and count >= _CAPPED_VMS) for count in vms]
+        billed = [0 if count is not None and count >= NAT_CAPPED_VMS else count for count in vms]
+        capped = [int(count is not None and count >= NAT_CAPPED_VMS) for count in vms]
         each = agreed.rate("nat-vm", "", "VM-hour", prices.service("nat-vm"))
         yield _line(nat, "network", group, "VMs behind it", rate=each, idle=billed[0], most=billed[1], region=where)
         if any(capped):
             cap = agreed.rate("nat-gateway-cap", "", "gateway-hour", prices.service("nat-gateway-cap"))
-            what = f"gateway with {_CAPPED_VMS} VMs or more"
+            what = f"gateway with {NAT_CAPPED_VMS} VMs or more"
             yield _line(nat, "network", group, what, rate=cap, idle=capped[0], most=capped[1], region=where)
         addresses = len(nat.props.texts("natIps"))
         rate = agreed.rate("nat-address", "", "address-hour", prices.service("nat-address"))
@@ -187,7 +184,7 @@ def _disks(stack: Stack, agreed: Agreement) -> Iterator[Line]:
     for claim in stack.objects("PersistentVolumeClaim", ""):
         if claim.spec.absent("volumeName"):
             yield _claimed(stack, claim, f"claim {claim.name or claim.resource.name}", claim.spec, 1, agreed)
-    for owner in (*stack.objects("StatefulSet", "apps"), *stack.objects("LeaderWorkerSet", "leaderworkerset.x-k8s.io")):
+    for owner in (*stack.objects("StatefulSet", "apps"), *stack.objects("LeaderWorkerSet", LWS_GROUP)):
         replicas = 1 if owner.spec.absent("replicas") else owner.spec.integer("replicas")
         size = 1 if owner.kind == "StatefulSet" else owner.spec.integer("leaderWorkerTemplate", "size")
         places = (("volumeClaimTemplates",), ("leaderWorkerTemplate", "volumeClaimTemplates"))

@@ -30,6 +30,10 @@ __all__ = [
 ]
 
 
+_ACCOUNT = "gcp:serviceaccount/account:Account"
+_USER = "roles/iam.serviceAccountUser"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """A Google API that has to be on."""
@@ -51,6 +55,8 @@ class Permission:
     name: str
     role: str
     """The narrowest predefined role that has it, of those that the program needs."""
+    elsewhere: bool = False
+    """Whether a resource that stands already may grant it instead of the project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +140,7 @@ def permissions(stack: Stack) -> tuple[Permission, ...]:
     """Return the permissions that making, reading and changing the program's resources takes."""
     found: dict[tuple[str | None, str], str] = {}
     home = _home(stack)
+    accounts_stand = not stack.of_type(_ACCOUNT)
     for resource in stack.resources:
         needed = requirement(resource.type)
         if needed is None:
@@ -142,7 +149,9 @@ def permissions(stack: Stack) -> tuple[Permission, ...]:
         for name in needed.permissions:
             found.setdefault((project, name), needed.role)
     return tuple(
-        Permission(project=project, name=name, role="roles/iam.serviceAccountUser" if name.endswith(".actAs") else role)
+        Permission(project=project, name=name, role=_USER, elsewhere=accounts_stand)
+        if name.endswith(".actAs")
+        else Permission(project=project, name=name, role=role)
         for (project, name), role in sorted(found.items(), key=lambda row: (row[0][0] or "", row[0][1]))
     )
 

@@ -2,37 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from inference.facts._gpu import Family, Gpu, as_marketed
 
-from inference.facts._gpu import Gpu, as_marketed
-
-__all__ = ["FAMILIES", "GPU_ROWS", "Family"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """What the machine types of one accelerator family share, and their rows."""
-
-    name: str
-    accelerator: str
-    rows: tuple[tuple[str, int, int, float, int | None], ...]
-    """(machine type, GPUs, vCPUs, memory in GiB, local SSDs: bundled, or the most where a count is chosen)."""
-    ssd: Literal["bundled", "chosen", "unknown"]
-    boot_disk_types: tuple[str, ...]
-    source: str
-    nics: int | None = None
-    """NICs of the machine types that have no fabric; None where not verified."""
-    fabrics: dict[str, str] = field(default_factory=dict)
-    """Machine type to key of its fabric."""
-    arch: Literal["amd64", "arm64"] = "amd64"
-    zones: frozenset[str] | None = None
-    zones_seen: frozenset[str] = frozenset()
-    regions: frozenset[str] | None = None
-    not_on_demand: frozenset[str] = frozenset()
-    not_reservable: frozenset[str] = frozenset()
-    """Sold as flex-start and spot only."""
-    reservation_only: bool = False
+__all__ = ["FAMILIES", "GPU_ROWS"]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -40,7 +12,13 @@ def _names(text: str) -> frozenset[str]:
 
 
 _A3_DISKS = ("pd-balanced", "pd-ssd", "hyperdisk-balanced")
+_A3_HIGH_REGIONS = _names(
+    "asia-east1 asia-northeast1 asia-northeast3 asia-south1 asia-south2 asia-southeast1 australia-southeast1"
+    " australia-southeast2 europe-north1 europe-west1 europe-west3 europe-west4 europe-west9 us-central1 us-east4"
+    " us-east5 us-west1 us-west4"
+)
 _HYPERDISK = ("hyperdisk-balanced",)
+_TITANIUM_SSD_GIB = 3000
 
 FAMILIES: tuple[Family, ...] = (
     Family(
@@ -59,15 +37,17 @@ FAMILIES: tuple[Family, ...] = (
         ssd="chosen",
         boot_disk_types=("pd-balanced", "pd-ssd"),
         zones_seen=_names(
-            "asia-south1-a asia-southeast1-b europe-west4-a europe-west4-b europe-west4-c us-central1-a"
-            " us-central1-b us-central1-c us-east1-b us-east1-d us-east4-a us-west1-a us-west1-b"
+            "asia-northeast1-a asia-northeast1-b asia-northeast1-c asia-south1-a asia-southeast1-a asia-southeast1-b"
+            " asia-southeast1-c europe-west1-b europe-west1-c europe-west4-a europe-west4-b europe-west4-c"
+            " us-central1-a us-central1-b us-central1-c us-east1-b us-east1-d us-east4-a us-east4-c us-west1-a"
+            " us-west1-b us-west1-c us-west4-a us-west4-c"
         ),
         regions=_names(
             "asia-east1 asia-northeast1 asia-northeast3 asia-south1 asia-southeast1 europe-west1 europe-west2"
-            " europe-west3 europe-west4 europe-west6 me-central2 northamerica-northeast1"
-            " northamerica-northeast2 us-central1 us-east1 us-east4 us-west1 us-west4"
+            " europe-west3 europe-west4 europe-west6 me-central2 northamerica-northeast1 northamerica-northeast2"
+            " us-central1 us-east1 us-east4 us-west1 us-west4"
         ),
-        source="GPUDOC; COSTCALC:regions; COSTZONE23:zones; PDDOC",
+        source="GPUDOC; COSTCALC:regions; COSTZONE23:zones; SKYCATALOG:zones; PDDOC",
     ),
     Family(
         name="g4",
@@ -87,8 +67,8 @@ FAMILIES: tuple[Family, ...] = (
         boot_disk_types=_HYPERDISK,
         regions=_names(
             "asia-east1 asia-northeast1 asia-south1 asia-south2 asia-southeast1 asia-southeast2 europe-north1"
-            " europe-west1 europe-west10 europe-west2 europe-west4 europe-west8 me-central2"
-            " southamerica-east1 us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 us-west3 us-west4"
+            " europe-west1 europe-west10 europe-west2 europe-west4 europe-west8 me-central2 southamerica-east1"
+            " us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 us-west3 us-west4"
         ),
         source="GPUDOC; COSTCALC:regions",
     ),
@@ -100,17 +80,25 @@ FAMILIES: tuple[Family, ...] = (
             ("a2-highgpu-2g", 2, 24, 170, None),
             ("a2-highgpu-4g", 4, 48, 340, None),
             ("a2-highgpu-8g", 8, 96, 680, None),
-            ("a2-megagpu-16g", 16, 96, 1360, None),
         ),
         ssd="unknown",
         boot_disk_types=("pd-balanced", "pd-ssd", "pd-standard"),
         zones=_names(
             "asia-northeast1-a asia-northeast1-c asia-northeast3-a asia-northeast3-b asia-southeast1-a"
-            " asia-southeast1-b asia-southeast1-c europe-west4-a europe-west4-b me-west1-a me-west1-c"
-            " us-central1-a us-central1-b us-central1-c us-central1-f us-east1-b us-west1-b us-west3-b"
-            " us-west4-b"
+            " asia-southeast1-b asia-southeast1-c europe-west4-a europe-west4-b me-west1-a me-west1-c us-central1-a"
+            " us-central1-b us-central1-c us-central1-f us-east1-b us-west1-b us-west3-b us-west4-b"
         ),
         source="GPUDOC; SKYCAT:zones; PDDOC",
+    ),
+    Family(
+        name="a2",
+        accelerator="nvidia-tesla-a100",
+        rows=(("a2-megagpu-16g", 16, 96, 1360, None),),
+        ssd="unknown",
+        boot_disk_types=("pd-balanced", "pd-ssd", "pd-standard"),
+        regions=_names("asia-southeast1 europe-west4 us-central1"),
+        zones_seen=_names("asia-southeast1-c europe-west4-a us-central1-a us-central1-b us-central1-c us-central1-f"),
+        source="GPUDOC; COSTCALC:regions; PDDOC",
     ),
     Family(
         name="a2-ultra",
@@ -139,7 +127,8 @@ FAMILIES: tuple[Family, ...] = (
         boot_disk_types=_A3_DISKS,
         not_on_demand=_names("a3-highgpu-1g a3-highgpu-2g a3-highgpu-4g"),
         not_reservable=_names("a3-highgpu-1g a3-highgpu-2g a3-highgpu-4g"),
-        source="GPUDOC; LSSDDOC; SKYPR5351",
+        regions=_A3_HIGH_REGIONS,
+        source="GPUDOC; LSSDDOC; COSTCALC:regions; SKYPR5351",
     ),
     Family(
         name="a3-high",
@@ -150,11 +139,12 @@ FAMILIES: tuple[Family, ...] = (
         boot_disk_types=_A3_DISKS,
         zones=_names(
             "asia-east1-c asia-northeast1-b asia-south1-c asia-south2-b asia-southeast1-b asia-southeast1-c"
-            " australia-southeast1-c europe-north1-c europe-west1-b europe-west1-c europe-west3-c"
-            " europe-west4-b europe-west4-c europe-west9-c us-central1-a us-central1-b us-central1-c"
-            " us-east4-a us-east4-b us-east4-c us-east5-a us-west1-a us-west1-b us-west4-a"
+            " australia-southeast1-c europe-north1-c europe-west1-b europe-west1-c europe-west3-c europe-west4-b"
+            " europe-west4-c europe-west9-c us-central1-a us-central1-b us-central1-c us-east4-a us-east4-b us-east4-c"
+            " us-east5-a us-west1-a us-west1-b us-west4-a"
         ),
-        source="GPUDOC; LSSDDOC; SKYCAT:zones; SKYPR5351",
+        regions=_A3_HIGH_REGIONS,
+        source="GPUDOC; LSSDDOC; SKYCAT:zones; COSTCALC:regions; SKYPR5351",
     ),
     Family(
         name="a3-edge",
@@ -173,10 +163,9 @@ FAMILIES: tuple[Family, ...] = (
         fabrics={"a3-megagpu-8g": "tcpxo"},
         boot_disk_types=_A3_DISKS,
         zones=_names(
-            "asia-east1-c asia-northeast1-b asia-southeast1-b asia-southeast1-c australia-southeast1-c"
-            " europe-north1-c europe-west1-b europe-west1-c europe-west3-c europe-west4-b europe-west4-c"
-            " us-central1-a us-central1-b us-central1-c us-east4-a us-east4-b us-east4-c us-east5-a"
-            " us-west1-a us-west1-b us-west4-a"
+            "asia-east1-c asia-northeast1-b asia-southeast1-b asia-southeast1-c australia-southeast1-c europe-north1-c"
+            " europe-west1-b europe-west1-c europe-west3-c europe-west4-b europe-west4-c us-central1-a us-central1-b"
+            " us-central1-c us-east4-a us-east4-b us-east4-c us-east5-a us-west1-a us-west1-b us-west4-a"
         ),
         source="GPUDOC; LSSDDOC; SKYCAT:zones; SKYPR5351",
     ),
@@ -188,8 +177,8 @@ FAMILIES: tuple[Family, ...] = (
         fabrics={"a3-ultragpu-8g": "roce", "a3-ultragpu-8g-nolssd": "roce"},
         boot_disk_types=_HYPERDISK,
         zones=_names(
-            "asia-south1-b asia-south2-c europe-west1-b europe-west4-a us-central1-b us-east4-b us-east5-a"
-            " us-south1-b us-west1-c"
+            "asia-south1-b asia-south2-c europe-west1-b europe-west4-a us-central1-b us-east4-b us-east5-a us-south1-b"
+            " us-west1-c"
         ),
         regions=_names(
             "asia-south1 asia-south2 europe-west1 europe-west4 us-central1 us-east4 us-east5 us-south1 us-west1"
@@ -205,12 +194,12 @@ FAMILIES: tuple[Family, ...] = (
         fabrics={"a4-highgpu-8g": "roce"},
         boot_disk_types=_HYPERDISK,
         zones=_names(
-            "asia-northeast1-b asia-southeast1-b europe-north1-b europe-west4-b us-central1-b us-east1-b"
-            " us-east4-b us-south1-b us-west2-c us-west3-b us-west3-c"
+            "asia-northeast1-b asia-southeast1-b europe-north1-b europe-west4-b us-central1-b us-east1-b us-east4-b"
+            " us-south1-b us-west2-c us-west3-b us-west3-c"
         ),
         regions=_names(
-            "asia-northeast1 asia-southeast1 europe-north1 europe-west1 europe-west4 us-central1 us-east1"
-            " us-east4 us-south1 us-west2 us-west3"
+            "asia-northeast1 asia-southeast1 europe-north1 europe-west1 europe-west4 us-central1 us-east1 us-east4"
+            " us-south1 us-west2 us-west3"
         ),
         not_on_demand=_names("a4-highgpu-8g"),
         source="GPUDOC; LSSDDOC; SKYCAT:zones; COSTCALC:regions; CT:examples/machine-learning/a4-highgpu-8g",
@@ -220,6 +209,7 @@ FAMILIES: tuple[Family, ...] = (
         accelerator="nvidia-gb200",
         rows=(("a4x-highgpu-4g", 4, 140, 884, 4), ("a4x-highgpu-4g-nolssd", 4, 140, 884, 0)),
         ssd="bundled",
+        ssd_gib=_TITANIUM_SSD_GIB,
         fabrics={"a4x-highgpu-4g": "roce-a4x", "a4x-highgpu-4g-nolssd": "roce-a4x"},
         arch="arm64",
         boot_disk_types=_HYPERDISK,
@@ -233,6 +223,7 @@ FAMILIES: tuple[Family, ...] = (
         accelerator="nvidia-gb300",
         rows=(("a4x-maxgpu-4g-metal", 4, 144, 960, 4), ("a4x-maxgpu-4g-metal-nolssd", 4, 144, 960, 0)),
         ssd="bundled",
+        ssd_gib=_TITANIUM_SSD_GIB,
         fabrics={"a4x-maxgpu-4g-metal": "roce-metal", "a4x-maxgpu-4g-metal-nolssd": "roce-metal"},
         arch="arm64",
         boot_disk_types=_HYPERDISK,
@@ -242,7 +233,8 @@ FAMILIES: tuple[Family, ...] = (
         source="GPUDOC; LSSDDOC; GKECUSTOMMAX; CT:examples/gke-a4x-max-bm; COSTCALC:regions",
     ),
 )
-"""Every GPU family. A3 High stands twice, because only its 8-GPU machine has a fabric and on-demand capacity."""
+"""Every GPU family. A3 High stands twice, because only its 8-GPU machine has a fabric and on-demand capacity; and A2,
+because its largest machine is offered in fewer regions."""
 
 GPU_ROWS = (
     Gpu(

@@ -11,26 +11,22 @@ from types import MappingProxyType
 from typing import Literal
 
 __all__ = [
-    "BLOCK_SIZE_MUST_MATCH_BEFORE",
     "BODY_ROUTER_PORTS",
     "CONFIG_API_VERSION",
     "CONFIG_FIELDS",
     "CONFIG_KIND",
-    "DEFAULT_SCORERS",
     "DEPRECATED_CONFIG_API_VERSION",
-    "ENGINE_TYPE_LABEL",
     "EXPERIMENTAL_FLAG",
     "FAILURE_MODES",
     "MODEL_HEADER",
     "PLUGINS",
-    "POOL_API_VERSION",
+    "POOL_API",
     "POOL_GROUP",
     "POOL_GROUP_DEPRECATED",
     "POOL_TARGET_PORTS_MAX",
     "PORTS",
     "RENDER_PORT",
     "RENDER_REQUESTS",
-    "ROLES",
     "ROLE_LABEL",
     "SIDECAR_ENGINE_PORT",
     "Plugin",
@@ -201,11 +197,6 @@ CONFIG_FIELDS = frozenset(
 )
 """Top-level fields; decoding is strict. The last two are deprecated."""
 
-DEFAULT_SCORERS: Mapping[str, float] = MappingProxyType(
-    {"queue-scorer": 2, "kv-cache-utilization-scorer": 2, "prefix-cache-scorer": 3}
-)
-"""Scorers of the built-in configuration, with their weights."""
-
 EXPERIMENTAL_FLAG = "--allow-experimental-plugins"
 """Picker option without which alpha plugins are refused."""
 
@@ -227,27 +218,11 @@ GAIE15:pkg/bbr/server/options.go)."""
 
 POOL_GROUP = "inference.networking.k8s.io"
 POOL_GROUP_DEPRECATED = "inference.networking.x-k8s.io"
-POOL_API_VERSION = f"{POOL_GROUP}/v1"
+POOL_API = f"{POOL_GROUP}/v1"
 POOL_TARGET_PORTS_MAX = 8
 FAILURE_MODES = ("FailOpen", "FailClose")
 """InferencePool: its group since GAIE v1.0.0 and the one before, unique target ports, failure modes of its picker
 reference, of which FailClose is the default (sources GAIE, GAIE1530)."""
 
 ROLE_LABEL = "llm-d.ai/role"
-ROLES = (
-    "decode",
-    "prefill",
-    "encode",
-    "prefill-decode",
-    "encode-prefill",
-    "encode-prefill-decode",
-    "encode-decode",
-    "both",
-)
-"""Pod label by which the role filters choose, and its values; ``both`` is deprecated."""
-
-ENGINE_TYPE_LABEL = "llm-d.ai/engine-type"
-"""Pod label that tells the metrics extractor which engine's names to read."""
-
-BLOCK_SIZE_MUST_MATCH_BEFORE = "0.10"
-"""Router versions before this one needed the engine's block size and hash seed in their prefix scorer."""
+"""Pod label by which the role filters choose."""

@@ -71,11 +71,6 @@ class Fabric:
         )
 
     @property
-    def optional_interfaces(self) -> tuple[tuple[str, str], ...]:
-        """Pairs (interfaceName, network) that a pod may add: the host networks."""
-        return tuple((f"eth{n}", name) for n, name in enumerate(self.host_network_names, start=1))
-
-    @property
     def gpu_nics(self) -> int:
         """Physical GPU NICs of a node."""
         return self.gpu_networks // self.functions_per_nic

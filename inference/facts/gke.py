@@ -21,38 +21,18 @@ SPOT_LABEL = "cloud.google.com/gke-spot"
 PROVISIONING_LABEL = "cloud.google.com/gke-provisioning"
 FLEX_START_LABEL = "cloud.google.com/gke-flex-start"
 QUEUED_LABEL = "cloud.google.com/gke-queued"
-LOCAL_SSD_LABEL = "cloud.google.com/gke-ephemeral-storage-local-ssd"
 RESERVATION_NAME_LABEL = "cloud.google.com/reservation-name"
-RESERVATION_AFFINITY_LABEL = "cloud.google.com/reservation-affinity"
 COMPUTE_CLASS_LABEL = "cloud.google.com/compute-class"
 COMPUTE_CLASS_API = "cloud.google.com/v1"
 ARCH_LABEL = "kubernetes.io/arch"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 """Labels that GKE puts on nodes, for selectors (sources XPK, CT, GKECUSTOM, GKETPUS, GKECC).
 
-Spot, flex-start, queued and local-SSD labels have the value ``"true"``; the reservation affinity is ``specific``.
+Spot, flex-start and queued labels have the value ``"true"``.
 """
-
-PROVISIONING_VALUES = ("standard", "spot", "preemptible")
-"""Values of PROVISIONING_LABEL (source CT:pkg/orchestrator/gke; ``preemptible`` from public selectors)."""
-
-TOPOLOGY_LABELS = (
-    "cloud.google.com/gce-topology-block",
-    "cloud.google.com/gce-topology-subblock",
-    "cloud.google.com/gce-topology-host",
-)
-"""Where a node stands in the fabric, widest first (source CT:examples/gke-a3-highgpu; LLMDGKE)."""
 
 DRANET_LABEL = "cloud.google.com/gke-networking-dra-driver"
-NETWORK_PROFILE_LABEL = "gke.networks.io/accelerator-network-profile"
-NO_DEVICE_PLUGIN_LABEL = "gke-no-default-nvidia-gpu-device-plugin"
-GPU_DRA_DRIVER_LABEL = "cloud.google.com/gke-nvidia-gpu-dra-driver"
-GPU_PRESENT_LABEL = "nvidia.com/gpu.present"
-UNIFIED_CNI_LABEL = "cloud.google.com/gke-dpv2-unified-cni"
-"""Labels that a pool sets for dynamic resource allocation (sources CT, SKILL_A, LLMDGKE, GKECUSTOMMAX).
-
-All are ``"true"`` but the profile, ``auto``, which GKE adds, and the unified CNI, ``cni-migration`` on A4X Max.
-"""
+"""Label that a pool sets to ``"true"`` for managed DRANET (sources CT, LLMDGKE)."""
 
 RESERVED_LABEL_PREFIXES = (
     "cloud.google.com/gke-tpu-",
@@ -128,21 +108,14 @@ GPU_RESOURCE = "nvidia.com/gpu"
 TPU_RESOURCE = "google.com/tpu"
 """Extended resources: whole numbers, request equal to limit (source GKEGPUS; GKETPUS)."""
 
-NETWORK_RESOURCE_PREFIX = "networking.gke.io.networks/"
-NETWORK_RESOURCE_IP_SUFFIX = ".IP"
-"""A webhook adds ``<prefix><network>`` and the ``.IP`` form to pods with interfaces; quantity 1 a Device network.
-
-Newer A3 Ultra nodes advertise the ``.IP`` form only, so that pods with the plain form stay Pending: setting its limit
-to ``"0"`` helps. Other nodes advertise both (sources LLMDWIDE, LLMDPR1738, GKENET).
-"""
-
 # ------------------------------------------------------------------ annotations and objects of multi-networking
 
 DEFAULT_INTERFACE_ANNOTATION = "networking.gke.io/default-interface"
 INTERFACES_ANNOTATION = "networking.gke.io/interfaces"
 """Pod annotations: ``eth0``, and a JSON list of ``{interfaceName, network}`` (source GKECUSTOM)."""
 
-NETWORKING_API = "networking.gke.io/v1"
+NETWORKING_GROUP = "networking.gke.io"
+NETWORKING_API = f"{NETWORKING_GROUP}/v1"
 NETWORK_TYPE = "Device"
 DEVICE_MODES = ("NetDevice", "RDMA", "DPDK-VFIO")
 """Network and GKENetworkParamSet: a GPU network has type Device (source GKENET:apis/network/v1)."""
@@ -157,8 +130,12 @@ GCSFUSE_CPU_LIMIT_ANNOTATION = "gke-gcsfuse/cpu-limit"
 GCSFUSE_MEMORY_LIMIT_ANNOTATION = "gke-gcsfuse/memory-limit"
 GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION = "gke-gcsfuse/ephemeral-storage-limit"
 GCSFUSE_DRIVER = "gcsfuse.csi.storage.gke.io"
+GCSFUSE_SIDECAR = "gke-gcsfuse-sidecar"
+GCSFUSE_CACHE_VOLUME = "gke-gcsfuse-cache"
+GCSFUSE_EPHEMERAL_BYTES = 5 * 2**30
 GCSFUSE_STORAGE_CLASSES = ("gcsfusecsi-training", "gcsfusecsi-serving", "gcsfusecsi-checkpointing")
-"""Cloud Storage FUSE: the first annotation, ``"true"`` on the pod template, injects the sidecar (GKESAMPLES; CT)."""
+"""Cloud Storage FUSE: the first annotation, ``"true"`` on the pod template, injects the sidecar, which may use so
+much ephemeral storage where no annotation says otherwise (sources GKESAMPLES, CT, GCSFUSECSI)."""
 
 CSI_DRIVERS: Mapping[str, str] = MappingProxyType(
     {
@@ -171,17 +148,35 @@ CSI_DRIVERS: Mapping[str, str] = MappingProxyType(
 )
 """CSI drivers of GKE (source CT:modules/file-system)."""
 
+DISK_STORAGE_CLASSES: Mapping[str, str] = MappingProxyType(
+    {"standard": "pd-standard", "standard-rwo": "pd-balanced", "premium-rwo": "pd-ssd"}
+)
+DEFAULT_STORAGE_CLASS = "standard-rwo"
+"""Storage classes that make disks in every cluster, the type of those disks, and the class of a claim that names none
+(source GKEVOLUMES)."""
+
+FILESTORE_STORAGE_CLASSES = (
+    "standard-rwx",
+    "premium-rwx",
+    "enterprise-rwx",
+    "enterprise-multishare-rwx",
+    "zonal-rwx",
+)
+"""Storage classes that come with the Filestore driver (source GKEFILESTORE)."""
+
 LOCAL_SSD_GIB = 375
-"""One local SSD; machines with bigger ones count them in these units, Titanium SSDs of 3000 GB excepted (GPUDOC)."""
+"""One local SSD where a machine does not say otherwise: A4X has Titanium SSDs of 3000 GiB (sources GPUDOC, LSSDDOC)."""
 
 # ------------------------------------------------------------------ node pools and cluster
+
+ZONES_OF_A_REGION = 3
+"""Zones over which a regional cluster that names none spreads its nodes (source GKEREGIONAL)."""
 
 DEFAULT_BOOT_DISK_TYPE = "pd-balanced"
 DEFAULT_BOOT_DISK_GB = 100
 DEFAULT_PODS_PER_NODE = 110
-DEFAULT_MAX_SURGE = 1
-"""What a pool gets that names no ``diskType``, ``diskSizeGb``, ``maxPodsPerNode`` or ``upgradeSettings`` (sources
-BOOTDISKS, NODECONFIG for the size, PODCIDR, SURGEDOC)."""
+"""What a pool gets that names no ``diskType``, ``diskSizeGb`` or ``maxPodsPerNode`` (sources BOOTDISKS, NODECONFIG for
+the size, PODCIDR)."""
 
 GPU_DRIVER_VERSIONS = ("DEFAULT", "LATEST", "INSTALLATION_DISABLED")
 """Values of ``gpuDriverVersion``; LATEST on Container-Optimized OS only (sources TFDOC, GKECUSTOM)."""
@@ -219,6 +214,9 @@ NETWORK_PROFILE_AUTO = "auto"
 """``acceleratorNetworkProfile`` with which GKE makes the networks itself, for DRANET (source CT; ANPNEWS)."""
 
 # ------------------------------------------------------------------ load balancing
+
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+"""API group of Gateway, HTTPRoute and ReferenceGrant (source GWGKE)."""
 
 PROXY_ONLY_ROLE = "ACTIVE"
 PROXY_ONLY_MIN_PREFIX = 26
@@ -263,9 +261,6 @@ MAX_COMPUTE_NAME = 63
 NAME_PATTERN = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 """Lengths in characters, and the form of all these names (source TPGOOGLE)."""
 
-MAX_LWS_NAME = 50
-"""A LeaderWorkerSet with a longer name makes no pods: its StatefulSets' pods get labels that are too long (LWS)."""
-
 # ------------------------------------------------------------------ GPU libraries on nodes and in containers
 
 HOST_NVIDIA = "/home/kubernetes/bin/nvidia"
@@ -275,78 +270,25 @@ CONTAINER_GIB = "/usr/local/gib"
 """Driver and gIB on the node, and where containers mount them (source CEA:gpudirect-rdma)."""
 
 DRIVER_LIBRARY_PATH = "/usr/local/nvidia/lib64"
-GIB_LIBRARY_PATH = "/usr/local/gib/lib64"
 NCCL_ENV_SCRIPT = "/usr/local/gib/scripts/set_nccl_env.sh"
-"""LD_LIBRARY_PATH parts, and the script to source, not to print, in the server's shell (sources CEA, GIBX86)."""
+"""Part of LD_LIBRARY_PATH, and the script to source, not to print, in the server's shell (sources CEA, GIBX86)."""
 
 GIB_IMAGE_PATH = "/var/lib/gib"
 """Where the gIB image carries its files, for an init container that copies them (source GPUREC)."""
 
 TCPXO_APERTURE_DEVICES = "/dev/aperture_devices"
-TCPX_SOCKET_HOST = "/run/tcpx"
 DEVICES_ANNOTATION_PREFIX = "devices.gke.io/container."
-"""Paths of the TCPXO and TCPX sidecars, and the annotation that gives a container devices (sources
-CEA:gpudirect-tcpxo, CEA:gpudirect-tcpx)."""
+"""Devices of the TCPXO daemon, and the annotation that gives a container devices (source CEA:gpudirect-tcpxo)."""
 
 RDMA_CAPABILITY = "IPC_LOCK"
 """Linux capability of a container that registers memory for RDMA, unless it is privileged (source VLLM:docs)."""
 
-# ------------------------------------------------------------------ KServe
+# ------------------------------------------------------------------ queued provisioning
 
-KSERVE_API = "serving.kserve.io/v1alpha2"
-KSERVE_NAMESPACE = "kserve"
-"""The stored version of LLMInferenceService, and the namespace that its definitions name for their conversion webhook
-(source KSERVE:charts/kserve-llmisvc-crd)."""
-
-# ------------------------------------------------------------------ LeaderWorkerSet and Kueue
-
-LWS_API = "leaderworkerset.x-k8s.io/v1"
-LWS_NAME_LABEL = "leaderworkerset.sigs.k8s.io/name"
-LWS_GROUP_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/group-index"
-LWS_WORKER_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/worker-index"
-LWS_GROUP_KEY_LABEL = "leaderworkerset.sigs.k8s.io/group-key"
-LWS_SUBGROUP_INDEX_LABEL = "leaderworkerset.sigs.k8s.io/subgroup-index"
-LWS_LABELS = (
-    LWS_NAME_LABEL,
-    LWS_GROUP_INDEX_LABEL,
-    LWS_WORKER_INDEX_LABEL,
-    LWS_GROUP_KEY_LABEL,
-    LWS_SUBGROUP_INDEX_LABEL,
-    "leaderworkerset.sigs.k8s.io/template-revision-hash",
-)
-LWS_EXCLUSIVE_TOPOLOGY_ANNOTATION = "leaderworkerset.sigs.k8s.io/exclusive-topology"
-LWS_SUBGROUP_EXCLUSIVE_TOPOLOGY_ANNOTATION = "leaderworkerset.sigs.k8s.io/subgroup-exclusive-topology"
-"""Labels the controller puts on pods, leaders having worker index ``"0"``, and annotations to set (source LWS)."""
-
-LWS_LEADER_ENV = "LWS_LEADER_ADDRESS"
-LWS_SIZE_ENV = "LWS_GROUP_SIZE"
-LWS_WORKER_INDEX_ENV = "LWS_WORKER_INDEX"
-LWS_ENV = (LWS_LEADER_ENV, LWS_SIZE_ENV, LWS_WORKER_INDEX_ENV)
-LWS_TPU_ENV = (
-    "TPU_WORKER_HOSTNAMES",
-    "TPU_WORKER_ID",
-    "TPU_NAME",
-    "TPU_PROCESS_ADDRESSES",
-    "TPU_PROCESS_PORT",
-)
-"""Variables the controller injects; the second list into pods that request google.com/tpu (source LWS)."""
-
-LWS_RESTART_POLICIES = ("RecreateGroupOnPodRestart", "RecreateGroupAfterStart", "None", "Default")
-LWS_STARTUP_POLICIES = ("LeaderCreated", "LeaderReady")
-"""Enums of the LeaderWorkerSet; ``Default`` is deprecated and means ``None`` (source LWS)."""
-
-KUEUE_API = "kueue.x-k8s.io/v1beta2"
-KUEUE_CONFIG_API = "config.kueue.x-k8s.io/v1beta2"
-KUEUE_PROVISIONING_CONTROLLER = "kueue.x-k8s.io/provisioning-request"
-"""The stored version of Kueue's kinds, the version of its configuration, and the admission check that asks the
-cluster autoscaler for nodes (source KUEUE:apis)."""
-
-KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-KUEUE_MAX_RUN_ANNOTATION = "provreq.kueue.x-k8s.io/maxRunDurationSeconds"
 MAX_RUN_PARAMETER = "maxRunDurationSeconds"
 QUEUED_PROVISIONING_CLASS = "queued-provisioning.gke.io"
-"""Queueing for flex-start capacity: the label of a workload, its run time as an annotation or as a parameter of the
-ProvisioningRequest, and GKE's class of such requests (sources CT, KUEUE, GKEPROV)."""
+"""Queueing for flex-start capacity: the parameter of a ProvisioningRequest for the run time of its nodes, and GKE's
+class of such requests (sources CT, GKEPROV)."""
 
 PROVISIONED_LABEL = "autoscaling.gke.io/provisioning-request"
 PROVISIONED_DETAIL = "ResizeRequestName"

@@ -66,8 +66,8 @@ STORES: Mapping[str, Store] = MappingProxyType(
             name="a bucket through the Run:ai streamer",
             bytes_per_second=2_000e6,
             divided=True,
-            source="RUNAIBENCH:15 GB in 7.5 s from a fast network disk",
-            assumed="a bucket is as fast: what was measured with Amazon S3 is no figure of Cloud Storage",
+            source="RUNAIBENCH:15 GB in 7.5 s from a fast network disk; LLMDPR2489:2 GB/s from Cloud Storage",
+            assumed="weights come as fast from a bucket as the snapshot of a pod did, on an H100 node",
         ),
         "hyperdisk-ml": Store(
             name="a Hyperdisk ML volume",
@@ -144,7 +144,7 @@ ENGINES: Mapping[str, Engine] = MappingProxyType(
         "one": Engine(
             seconds=200,
             floor_seconds=600,
-            source="LLMDPR1902:195 s for 8B on an L4; KAITO2325:290 s for 27B on an A100, without the load",
+            source="LLMDPR1902:195 s for 8B on an L4 with the load; KAITO2325:290 s for 27B on an A100 without",
         ),
         "group": Engine(
             seconds=300,

@@ -12,8 +12,10 @@ from functools import cache
 from types import MappingProxyType
 from typing import Literal
 
-from inference.facts._gpu_machines import FAMILIES, Family
+from inference.facts._gpu import Family
+from inference.facts._gpu_machines import FAMILIES
 from inference.facts.fabrics import FABRICS, Fabric
+from inference.facts.gke import LOCAL_SSD_GIB
 from inference.facts.zones import offered
 
 __all__ = [
@@ -60,6 +62,8 @@ class Machine:
     """Bundled local SSDs, a fixed count; None where a count is chosen or not verified."""
     local_ssd_max: int | None
     """The most local SSDs where a count is chosen; None where the count is fixed or not verified."""
+    local_ssd_gib: int = LOCAL_SSD_GIB
+    """Of one of them."""
     nics: int | None
     fabric: Fabric | None
     """The GPU network; None where there is none or it is not verified."""
@@ -101,6 +105,7 @@ def _of_family(family: Family) -> dict[str, Machine]:
             memory_gb=memory,
             local_ssds=ssds if family.ssd == "bundled" else None,
             local_ssd_max=ssds if family.ssd == "chosen" else None,
+            local_ssd_gib=family.ssd_gib,
             nics=fabric.nics if fabric is not None else _NICS.get(name, family.nics),
             fabric=fabric,
             arch=family.arch,
@@ -173,6 +178,12 @@ _GENERAL: Mapping[str, tuple[float, str]] = {
     "t2d-standard": (4, "1 2 4 8 16 32 48 60"),
 }
 """GiB for each vCPU, and the vCPU counts there are (source MTYPES). Outside N1 the memory is cut to whole GiB."""
+
+GPU_HOSTS = (
+    *MACHINES,
+    *(f"{kind}-{size}" for kind, (_, sizes) in _GENERAL.items() if kind.startswith("n1-") for size in sizes.split()),
+)
+"""Every machine type that brings GPUs or can be given some."""
 
 _ODD: Mapping[str, tuple[int, float]] = {
     "e2-micro": (2, 1),

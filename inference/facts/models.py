@@ -6,6 +6,7 @@ All bytes of the KV cache are for 16-bit elements: halve them for an FP8 cache.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -283,6 +284,28 @@ MODELS: Mapping[str, Model] = LazyTable(_load)
 @cache
 def _by_alias() -> dict[str, Model]:
     return {alias: model for model in MODELS.values() for alias in model.aliases}
+
+
+_COMPLETE_FAMILIES: Mapping[str, tuple[str, ...]] = {
+    r"google/gemma-3-(\d+[bm])\b.*": ("270m", "1b", "4b", "12b", "27b"),
+    r"google/gemma-2-(\d+b)\b.*": ("2b", "9b", "27b"),
+    r"google/gemma-(\d+b)\b.*": ("2b", "7b"),
+    r"meta-llama/(?:meta-)?llama-3-(\d+b)\b.*": ("8b", "70b"),
+    r"meta-llama/(?:meta-)?llama-3\.1-(\d+b)\b.*": ("8b", "70b", "405b"),
+    r"meta-llama/llama-3\.2-(\d+b)\b.*": ("1b", "3b", "11b", "90b"),
+    r"meta-llama/llama-3\.3-(\d+b)\b.*": ("70b",),
+    r"qwen/qwen2\.5-(\d+(?:\.\d+)?b)\b.*": ("0.5b", "1.5b", "3b", "7b", "14b", "32b", "72b"),
+}
+"""Families to which nothing is added any more, and their sizes (the collections of each publisher on the Hub)."""
+
+
+def sizes_beside(model_id: str) -> tuple[str, ...]:
+    """Return the sizes of a complete family where the model claims one that it never had; else nothing."""
+    for pattern, sizes in _COMPLETE_FAMILIES.items():
+        match = re.fullmatch(pattern, model_id.lower())
+        if match is not None:
+            return () if match[1] in sizes or find(model_id) is not None else sizes
+    return ()
 
 
 def find(model_id: str) -> Model | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["CLUSTER_PROVIDED_GROUPS", "OPERATORS", "Operator", "operator_of_chart", "operator_of_group"]
+__all__ = ["OPERATORS", "Operator", "operator_of_chart", "operator_of_group"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,19 +134,3 @@ def operator_of_group(group: str) -> Operator | None:
 def operator_of_chart(chart: str) -> Operator | None:
     """Return the operator that a chart installs, in whole or in part."""
     return _BY_CHART.get(chart)
-
-
-CLUSTER_PROVIDED_GROUPS = frozenset(
-    {
-        "gateway.networking.k8s.io",
-        "networking.gke.io",
-        "cloud.google.com",
-        "monitoring.googleapis.com",
-        "inference.networking.k8s.io",
-        "snapshot.storage.k8s.io",
-        "storage.gke.io",
-        "hub.gke.io",
-        "net.gke.io",
-    }
-)
-"""API groups whose kinds GKE itself brings; the InferencePool from 1.34.0-gke.1626000 on (source GWGKE)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["FIRST_APIS", "OF_TOKEN", "Requirement", "requirement"]
+__all__ = ["FIRST_APIS", "NODE_ROLES", "OF_TOKEN", "Requirement", "requirement"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,26 @@ That the second one has to be on is assumed: it is the API that the provider gra
 """
 
 
+NODE_ROLES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "roles/container.defaultNodeServiceAccount": frozenset(
+            {"roles/container.nodeServiceAccount", "roles/logging.logWriter"}
+        ),
+        "roles/artifactregistry.reader": frozenset(
+            {
+                "roles/artifactregistry.writer",
+                "roles/artifactregistry.repoAdmin",
+                "roles/artifactregistry.admin",
+                "roles/storage.objectViewer",
+                "roles/storage.admin",
+            }
+        ),
+    }
+)
+"""Roles that the service account of nodes needs, to report logs and metrics and to pull images, and what a program may
+grant instead (source GKEHARDENING; IAMPERMS)."""
+
+
 def _verbs(kind: str, verbs: str = "create get update delete") -> tuple[str, ...]:
     return tuple(f"{kind}.{verb}" for verb in verbs.split())
 
@@ -44,17 +64,20 @@ _CONTAINER = "roles/container.admin"
 _POLICY = ("compute.networks.updatePolicy",)
 """What a network asks of those who change where its packets may go."""
 
+_ACT_AS_NODES = ("iam.serviceAccounts.actAs",)
+"""Nodes get a service account, which whoever makes them has to be allowed to hand out (source GKEHARDENING). It is of
+roles/iam.serviceAccountUser, which ``estimates.requirements`` names instead."""
+
 OF_TOKEN: Mapping[str, Requirement] = MappingProxyType(
     {
         "gcp:container/cluster:Cluster": Requirement(
             api="container.googleapis.com",
-            # The last is of roles/iam.serviceAccountUser, which ``estimates.requirements`` names instead.
-            permissions=(*_verbs("container.clusters"), "container.operations.get", "iam.serviceAccounts.actAs"),
+            permissions=(*_verbs("container.clusters"), "container.operations.get", *_ACT_AS_NODES),
             role=_CONTAINER,
         ),
         "gcp:container/nodePool:NodePool": Requirement(
             api="container.googleapis.com",
-            permissions=(*_verbs("container.clusters", "get update"), "container.operations.get"),
+            permissions=(*_verbs("container.clusters", "get update"), "container.operations.get", *_ACT_AS_NODES),
             role=_CONTAINER,
         ),
         "gcp:compute/network:Network": _compute("networks", _NETWORK, "create get delete updatePolicy"),

@@ -19,7 +19,10 @@ from inference.facts._data import read, tables
 from inference.facts.sources import SOURCES, keys
 
 __all__ = [
+    "FIRST_RULES",
+    "FREE_CLUSTER",
     "HOURS_PER_MONTH",
+    "NAT_CAPPED_VMS",
     "Price",
     "Terms",
     "chip",
@@ -34,6 +37,15 @@ __all__ = [
 
 HOURS_PER_MONTH = 730
 """Hours of a month, as monthly prices are turned into hourly ones (source PRICECALC)."""
+
+FIRST_RULES = 5
+"""Forwarding rules that the first price covers (source LBPAGE)."""
+
+NAT_CAPPED_VMS = 32
+"""VMs from which on a NAT gateway costs no more (source NATPAGE)."""
+
+FREE_CLUSTER = 74.40
+"""US dollars a month that a billing account gets back for one zonal or Autopilot cluster (source GKEPRICEPAGE)."""
 
 _FOLDER = "price_tables"
 _ANY = "any"

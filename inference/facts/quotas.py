@@ -58,10 +58,12 @@ class Quota:
         return " ".join((self.id.partition("-per-project")[0], *(f"{key}={value}" for key, value in self.dimensions)))
 
 
-def _plain(name: str, unit: str, source: str, *, scope: Literal["region", "global"] = "region") -> Quota:
+def _plain(
+    name: str, unit: str, source: str, *, scope: Literal["region", "global"] = "region", assumed: bool = False
+) -> Quota:
     """Return a quota whose ID is its metric with other hyphens and the scope behind it."""
-    suffix = "per-project" if scope == "global" else "per-project-region"
-    return Quota(id=f"{name.replace('_', '-')}-{suffix}", metric=name, unit=unit, scope=scope, source=source)
+    identity = f"{name.replace('_', '-')}-{'per-project' if scope == 'global' else 'per-project-region'}"
+    return Quota(id=identity, metric=name, unit=unit, scope=scope, assumed=assumed, source=source)
 
 
 # ------------------------------------------------------------------ accelerators
@@ -210,12 +212,17 @@ _DISKS = {
     "hyperdisk-throughput": "HDT_TOTAL_GB",
     "hyperdisk-extreme": "HDX_TOTAL_GB",
 }
-"""Disk type to quota (source QUOTAENUM for the first three, QUOTAIDS for Hyperdisk)."""
+"""Disk type to quota (source QUOTAENUM as far as Hyperdisk Balanced, QUOTAIDS for the rest)."""
+
+_DISKS_ASSUMED = frozenset({"hyperdisk-throughput", "hyperdisk-extreme"})
+"""Of these the beginning of the name was read, ``HDT-`` and ``HDX-``; the rest follows that of their neighbors."""
 
 
 def disk(kind: str) -> Quota | None:
     """Return the quota of the size of a disk type; None for one that is not known."""
-    return _plain(_DISKS[kind], "GB", "QUOTAENUM; QUOTAIDS") if kind in _DISKS else None
+    if kind not in _DISKS:
+        return None
+    return _plain(_DISKS[kind], "GB", "QUOTAENUM; QUOTAIDS", assumed=kind in _DISKS_ASSUMED)
 
 
 def local_ssd(family: str, *, preemptible: bool = False) -> Quota:

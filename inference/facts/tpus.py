@@ -36,6 +36,8 @@ class TpuGeneration:
     zones: frozenset[str] | None
     regions: frozenset[str] | None
     """Regions with a price; wider than the zones, and no proof of capacity."""
+    zones_seen: frozenset[str] = frozenset()
+    """Zones that another list names, for a single tenant or with a price: left open, neither offered nor refused."""
     flex_start_zones: frozenset[str] | None
     """Zones with flex-start as a page of 2025-26 lists them; empty where it is not supported, None where unknown."""
     boot_disk_type: str | None
@@ -54,9 +56,15 @@ class TpuGeneration:
         """Beyond the list, any A <= B <= C in multiples of 4 will do."""
         return self.dimensions == 3
 
+    def single_host_topology(self, chips: int) -> str | None:
+        """Return the topology that a pool of single VMs with so many chips shows; None where there is no such VM."""
+        fitting = (topology for topology in self.listed if prod(map(int, topology.split("x"))) == chips)
+        return next(fitting, None) if chips in self.machine_types.values() else None
+
     def offered_in(self, zone: str) -> bool | None:
         """Tell whether the zone offers this generation; None where unknown. Raises ValueError for no zone."""
-        return offered(zone, zones=self.zones, regions=self.regions)
+        found = offered(zone, zones=self.zones, regions=self.regions)
+        return None if found is False and zone in self.zones_seen else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,13 +157,20 @@ _ROWS = (
         listed=_FLAT,
         max_chips=256,
         zones=_names("us-central1-a us-south1-a us-west1-c us-west4-a"),
-        # europe-west4-b is reported and not verified, so its region stays open.
-        regions=_names("us-central1 us-south1 us-west1 us-west4 europe-west4"),
+        regions=_names(
+            "asia-east1 asia-northeast1 asia-southeast1 europe-north1 europe-west1 europe-west3 europe-west4"
+            " northamerica-northeast1 southamerica-west1 us-central1 us-east1 us-east4 us-east5 us-south1 us-west1"
+            " us-west4"
+        ),
+        zones_seen=_names(
+            "asia-northeast1-b asia-southeast1-b europe-west1-b europe-west1-c europe-west4-a europe-west4-b us-east5-a"
+            " us-east5-b us-east5-c us-south1-b us-west4-b"
+        ),
         flex_start_zones=_names("us-west4-a"),
         boot_disk_type=None,
         placement="compact",
         min_gke=None,
-        source="XPK; TPUINFO; TPUZONES; GKEDWS; MTYPES",
+        source="XPK; TPUINFO; TPUZONES; SKYCATALOG:further zones; COSTCALC:regions; GKEDWS; MTYPES",
     ),
     TpuGeneration(
         name="v5p",
@@ -169,11 +184,12 @@ _ROWS = (
         max_chips=140 * _CUBE_CHIPS,
         zones=_names("us-central1-a us-east5-a europe-west4-b"),
         regions=_names("europe-west1 europe-west4 us-central1 us-east1 us-east5 us-south1"),
+        zones_seen=_names("europe-west1-b europe-west1-d us-east5-b us-east5-c us-south1-a us-south1-b us-south1-c"),
         flex_start_zones=_names("us-east5-a"),
         boot_disk_type=None,
         placement="compact",
         min_gke=None,
-        source="XPK; TPUINFO; TPUZONES; SKYCAT; COSTCALC:regions; GKEDWS; MTYPES",
+        source="XPK; TPUINFO; TPUZONES; SKYCAT; SKYCATALOG:further zones; COSTCALC:regions; GKEDWS; MTYPES",
     ),
     TpuGeneration(
         name="v6e",
@@ -193,11 +209,13 @@ _ROWS = (
             "asia-east1 asia-northeast1 asia-south1 asia-southeast1 europe-west4 southamerica-east1"
             " southamerica-west1 us-central1 us-east1 us-east4 us-east5 us-south1 us-west1"
         ),
+        zones_seen=_names("us-central1-a us-central1-c us-east4-b us-east5-c"),
         flex_start_zones=_names("asia-northeast1-b us-east5-a us-east5-b"),
         boot_disk_type="hyperdisk-balanced",
         placement="compact",
         min_gke=None,
-        source="XPK; TPUINFO; TPUZONES; SKYCAT; COSTCALC:regions; GKEDWS; CT:examples/gke-tpu-v6e; MTYPES",
+        source="XPK; TPUINFO; TPUZONES; SKYCAT; SKYCATALOG:further zones; COSTCALC:regions; GKEDWS; MTYPES;"
+        " CT:examples/gke-tpu-v6e",
     ),
     TpuGeneration(
         name="tpu7x",

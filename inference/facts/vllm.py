@@ -16,7 +16,6 @@ __all__ = [
     "API_KEY_ENV",
     "CREDENTIAL_ENV",
     "CUDA_COMPATIBILITY_ENV",
-    "DATA_PARALLEL_SUPERVISOR_PORT",
     "DEPRECATED_KV_ROLES",
     "FLAGS",
     "FLAG_SINCE",
@@ -28,13 +27,10 @@ __all__ = [
     "HUB_TOKEN_ENV",
     "KV_CACHE_METRIC",
     "KV_EVENTS_PORT",
-    "KV_PORT",
     "KV_ROLES",
-    "MASTER_PORT",
     "METRICS",
     "METRICS_PATH",
     "MIN_COMPUTE_CAPABILITY",
-    "MODELS_PATH",
     "NCCL_PLUGINS_OFF_ENV",
     "NIXL_CONNECTOR",
     "NIXL_SIDE_CHANNEL_HOST_ENV",
@@ -42,9 +38,9 @@ __all__ = [
     "PING_PATH",
     "RAY_BUNDLED_BEFORE",
     "READY_TIMEOUT_ENV",
-    "READY_TIMEOUT_S",
     "REMOVED",
     "RENAMED_METRICS",
+    "RENAMED_METRICS_GONE",
     "RUNTIME",
     "UCX_ROCE_ENV",
     "VERSION",
@@ -156,18 +152,13 @@ GPU_MEMORY_UTILIZATION = 0.92
 """Default share of a GPU's memory that the engine takes (source VLLM:vllm/config/cache.py)."""
 
 HTTP_PORT = 8000
-MASTER_PORT = 29501
 NIXL_SIDE_CHANNEL_PORT = 5600
-KV_PORT = 14579
 KV_EVENTS_PORT = 5557
-DATA_PARALLEL_SUPERVISOR_PORT = 9256
-"""Default ports: server, rendezvous of several nodes, NIXL handshake (plus the data-parallel rank), other KV
-connectors, KV events, and the supervisor of ``--data-parallel-multi-port-external-lb``."""
+"""Default ports: server, NIXL handshake (plus the data-parallel rank), and KV events."""
 
 HEALTH_PATH = "/health"
 PING_PATH = "/ping"
 METRICS_PATH = "/metrics"
-MODELS_PATH = "/v1/models"
 GUARDED_PREFIX = "/v1"
 """HTTP paths: health answers 200, or 503 when the engine is dead, and so does ping, which the routing sidecar passes on
 while it answers health itself (source LLMDR:pkg/sidecar/proxy); an API key guards only what lies under ``/v1``.
@@ -176,8 +167,7 @@ Of several nodes only rank 0 answers; a headless one has no HTTP port at all.
 """
 
 READY_TIMEOUT_ENV = "VLLM_ENGINE_READY_TIMEOUT_S"
-READY_TIMEOUT_S = 600
-"""How long the server waits for its engine at start, in seconds, and the variable that changes it."""
+"""Variable: how long the server waits for its engine at start, in seconds; 600 where it is not set."""
 
 HUB_TOKEN_ENV = "HF_TOKEN"  # noqa: S105 - the name of a variable
 API_KEY_ENV = "VLLM_API_KEY"
@@ -240,6 +230,9 @@ METRICS = frozenset(
 
 RENAMED_METRICS: Mapping[str, str] = MappingProxyType({"vllm:gpu_cache_usage_perc": KV_CACHE_METRIC})
 """Metrics that are gone to what took their place (source GAIEPR1905)."""
+
+RENAMED_METRICS_GONE = (0, 13, 0)
+"""The first release of vLLM that exports the new names only (source GAIEPR1905)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

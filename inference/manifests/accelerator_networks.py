@@ -7,6 +7,7 @@ from typing import Any
 from inference.blueprint import GpuPoolPlan
 from inference.facts import gke
 from inference.facts.fabrics import Fabric
+from inference.facts.gke import NETWORKING_GROUP
 from inference.manifests.objects import Manifest, metadata, object_
 
 __all__ = ["claim_template", "device_mode", "network", "param_set"]
@@ -29,7 +30,7 @@ def param_set(name: str, *, vpc: Any, subnet: Any, mode: str) -> Manifest:
 
 def network(name: str) -> Manifest:
     """Return the Network that pods name in their annotation."""
-    reference = {"group": "networking.gke.io", "kind": "GKENetworkParamSet", "name": name}
+    reference = {"group": NETWORKING_GROUP, "kind": "GKENetworkParamSet", "name": name}
     return object_(
         gke.NETWORKING_API,
         "Network",

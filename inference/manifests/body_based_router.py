@@ -10,6 +10,7 @@ import json
 
 from inference.blueprint import NAMESPACE
 from inference.facts.endpoint_picker import BODY_ROUTER_PORTS, MODEL_HEADER
+from inference.facts.gke import GATEWAY_GROUP, NETWORKING_API
 from inference.facts.versions import COMPONENTS
 from inference.manifests.gateway import GATEWAY_NAME
 from inference.manifests.objects import Manifest, metadata, object_
@@ -81,7 +82,7 @@ def health_check_policy() -> Manifest:
     """Return the health check of the router: gRPC, on a port of its own."""
     check = {"portSpecification": "USE_FIXED_PORT", "port": BODY_ROUTER_PORTS["grpc_health"]}
     return object_(
-        "networking.gke.io/v1",
+        NETWORKING_API,
         "HealthCheckPolicy",
         metadata(_NAME, labels=_LABELS),
         spec={
@@ -103,11 +104,11 @@ def extension() -> Manifest:
         "backendRef": {"group": "", "kind": "Service", "name": _NAME, "port": BODY_ROUTER_PORTS["ext_proc"]},
     }
     return object_(
-        "networking.gke.io/v1",
+        NETWORKING_API,
         "GCPRoutingExtension",
         metadata(_NAME, labels=_LABELS),
         spec={
-            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": GATEWAY_NAME}],
+            "targetRefs": [{"group": GATEWAY_GROUP, "kind": "Gateway", "name": GATEWAY_NAME}],
             "extensionChains": [{"name": "model-name", "extensions": [callout]}],
         },
     )

@@ -12,7 +12,14 @@ from collections.abc import Mapping, Sequence
 import yaml
 
 from inference.blueprint import NAMESPACE, ModelPlan, hub_token_secret
-from inference.facts.endpoint_picker import CONFIG_API_VERSION, CONFIG_KIND, PORTS, RENDER_PORT, RENDER_REQUESTS
+from inference.facts.endpoint_picker import (
+    CONFIG_API_VERSION,
+    CONFIG_KIND,
+    POOL_GROUP,
+    PORTS,
+    RENDER_PORT,
+    RENDER_REQUESTS,
+)
 from inference.facts.versions import COMPONENTS
 from inference.facts.vllm import HEALTH_PATH, HUB_TOKEN_ENV, KV_EVENTS_PORT
 from inference.manifests.objects import Manifest, metadata, object_
@@ -137,7 +144,7 @@ def role(model: ModelPlan) -> Manifest:
     verbs = ["get", "watch", "list"]
     rules = [
         {"apiGroups": [""], "resources": ["pods"], "verbs": verbs},
-        {"apiGroups": ["inference.networking.k8s.io"], "resources": ["inferencepools"], "verbs": verbs},
+        {"apiGroups": [POOL_GROUP], "resources": ["inferencepools"], "verbs": verbs},
         {"apiGroups": ["llm-d.ai"], "resources": ["inferenceobjectives", "inferencemodelrewrites"], "verbs": verbs},
     ]
     return object_("rbac.authorization.k8s.io/v1", "Role", _meta(model), rules=rules)
@@ -187,7 +194,7 @@ def deployment(model: ModelPlan, pool: str, picker: PickerSettings) -> Manifest:
         "image": COMPONENTS["endpoint-picker"].reference,
         "imagePullPolicy": "IfNotPresent",
         "args": [
-            *("--pool-name", pool, "--pool-namespace", NAMESPACE, "--pool-group", "inference.networking.k8s.io"),
+            *("--pool-name", pool, "--pool-namespace", NAMESPACE, "--pool-group", POOL_GROUP),
             *("--zap-encoder", "json", "--config-file", f"/config/{_CONFIG_FILE}"),
             *("--grpc-health-port", str(PORTS["grpc_health"])),
             *("--tracing=false", "--metrics-endpoint-auth=false"),

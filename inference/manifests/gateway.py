@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from inference.blueprint import SERVER_PORT, ModelPlan
-from inference.facts.endpoint_picker import MODEL_HEADER
+from inference.facts.endpoint_picker import MODEL_HEADER, POOL_API, POOL_GROUP
+from inference.facts.gke import GATEWAY_GROUP, NETWORKING_API
 from inference.facts.vllm import HEALTH_PATH, PING_PATH
 from inference.manifests.endpoint_picker import EXT_PROC_PORT, picker_name
 from inference.manifests.objects import Manifest, metadata, object_
@@ -17,8 +18,6 @@ GATEWAY_NAME = "inference"
 
 CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
 """Gateway classes by exposure; both are regional, because only those take an InferencePool."""
-
-_POOL_API = "inference.networking.k8s.io"
 
 
 def gateway(settings: GatewaySettings) -> Manifest:
@@ -45,7 +44,7 @@ def gateway(settings: GatewaySettings) -> Manifest:
 def inference_pool(model: ModelPlan) -> Manifest:
     """Return the InferencePool: the pods that answer, and the picker that chooses among them."""
     return object_(
-        f"{_POOL_API}/v1",
+        POOL_API,
         "InferencePool",
         metadata(model.name),
         spec={
@@ -70,7 +69,7 @@ def route(model: ModelPlan, settings: GatewaySettings, *, by_name: bool) -> Mani
         settings: the gateway.
         by_name: whether only requests for this model are meant, where several share the gateway.
     """
-    backend = {"group": _POOL_API, "kind": "InferencePool", "name": model.name}
+    backend = {"group": POOL_GROUP, "kind": "InferencePool", "name": model.name}
     match: Manifest = {"path": {"type": "PathPrefix", "value": "/"}}
     if by_name:
         match["headers"] = [{"type": "Exact", "name": MODEL_HEADER, "value": model.settings.model}]
@@ -81,7 +80,7 @@ def route(model: ModelPlan, settings: GatewaySettings, *, by_name: bool) -> Mani
         spec={
             "parentRefs": [
                 {
-                    "group": "gateway.networking.k8s.io",
+                    "group": GATEWAY_GROUP,
                     "kind": "Gateway",
                     "name": GATEWAY_NAME,
                     "sectionName": "https",
@@ -96,7 +95,7 @@ def route(model: ModelPlan, settings: GatewaySettings, *, by_name: bool) -> Mani
 
 
 def _target(model: ModelPlan) -> Manifest:
-    return {"group": _POOL_API, "kind": "InferencePool", "name": model.name}
+    return {"group": POOL_GROUP, "kind": "InferencePool", "name": model.name}
 
 
 def health_check_policy(model: ModelPlan) -> Manifest:
@@ -104,7 +103,7 @@ def health_check_policy(model: ModelPlan) -> Manifest:
     path = PING_PATH if model.role else HEALTH_PATH
     check = {"portSpecification": "USE_FIXED_PORT", "port": SERVER_PORT, "requestPath": path}
     return object_(
-        "networking.gke.io/v1",
+        NETWORKING_API,
         "HealthCheckPolicy",
         metadata(model.name),
         spec={
@@ -124,7 +123,7 @@ def health_check_policy(model: ModelPlan) -> Manifest:
 def backend_policy(model: ModelPlan, settings: GatewaySettings) -> Manifest:
     """Return timeout and logging of the pool; by default an answer is cut after 30 seconds."""
     return object_(
-        "networking.gke.io/v1",
+        NETWORKING_API,
         "GCPBackendPolicy",
         metadata(model.name),
         spec={

@@ -11,7 +11,7 @@ and args are replaced, so that what is written here is what runs. Two things are
 from __future__ import annotations
 
 from inference.blueprint import ModelPlan
-from inference.facts import gke
+from inference.facts import controllers
 from inference.manifests import gateway, vllm
 from inference.manifests.objects import Manifest, metadata, object_
 from inference.settings.gateway import GatewaySettings
@@ -50,7 +50,7 @@ def llm_inference_service(model: ModelPlan, entrance: GatewaySettings | None, *,
     if entrance is not None:
         spec["router"] = _router(model, entrance, by_name=by_name)
     meta = metadata(model.name, labels=model.labels, annotations=model.annotations)
-    return object_(gke.KSERVE_API, "LLMInferenceService", meta, spec=spec)
+    return object_(controllers.KSERVE_API, "LLMInferenceService", meta, spec=spec)
 
 
 def _uri(model: ModelPlan) -> str:

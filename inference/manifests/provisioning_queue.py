@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from inference.blueprint import NAMESPACE, POOL_LABEL, GpuPoolPlan, TpuPoolPlan
-from inference.facts import gke
+from inference.facts import controllers, gke
 from inference.manifests.objects import Manifest, metadata, object_
 from inference.settings.pools import QueuedProvisioning
 
@@ -39,7 +39,7 @@ def controller_values(replicas: int) -> Manifest:
     hour would be evicted and lose them.
     """
     configuration = {
-        "apiVersion": gke.KUEUE_CONFIG_API,
+        "apiVersion": controllers.KUEUE_CONFIG_API,
         "kind": "Configuration",
         "health": {"healthProbeBindAddress": ":8081"},
         "metrics": {"bindAddress": ":8443"},
@@ -90,7 +90,7 @@ def admission_check(pool: GpuPoolPlan | TpuPoolPlan) -> Manifest:
     """Return what a workload must pass before it starts: its nodes are there."""
     reference = {"apiGroup": _group(), "kind": "ProvisioningRequestConfig", "name": pool.name}
     return _object(
-        "AdmissionCheck", pool, {"controllerName": gke.KUEUE_PROVISIONING_CONTROLLER, "parameters": reference}
+        "AdmissionCheck", pool, {"controllerName": controllers.KUEUE_PROVISIONING_CONTROLLER, "parameters": reference}
     )
 
 
@@ -112,12 +112,12 @@ def cluster_queue(pool: GpuPoolPlan | TpuPoolPlan) -> Manifest:
 
 def local_queue(pool: GpuPoolPlan | TpuPoolPlan) -> Manifest:
     """Return the queue that the models' pods name."""
-    return object_(gke.KUEUE_API, "LocalQueue", metadata(pool.name), spec={"clusterQueue": pool.name})
+    return object_(controllers.KUEUE_API, "LocalQueue", metadata(pool.name), spec={"clusterQueue": pool.name})
 
 
 def _group() -> str:
-    return gke.KUEUE_API.partition("/")[0]
+    return controllers.KUEUE_API.partition("/")[0]
 
 
 def _object(kind: str, pool: GpuPoolPlan | TpuPoolPlan, spec: dict[str, Any]) -> Manifest:
-    return object_(gke.KUEUE_API, kind, metadata(pool.name, namespace=None), spec=spec)
+    return object_(controllers.KUEUE_API, kind, metadata(pool.name, namespace=None), spec=spec)

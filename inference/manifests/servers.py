@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inference.blueprint import MODEL_LABEL, SERVER_PORT, ModelPlan
-from inference.facts import gke
+from inference.facts import controllers, vllm
 from inference.manifests.objects import Manifest, metadata, object_
 from inference.manifests.vllm import pod_template
 
@@ -30,7 +30,7 @@ def deployment(model: ModelPlan) -> Manifest:
         "Deployment",
         metadata(
             model.workload,
-            labels={**model.labels, **({gke.KUEUE_QUEUE_LABEL: queue} if queue else {})},
+            labels={**model.labels, **({controllers.KUEUE_QUEUE_LABEL: queue} if queue else {})},
             annotations={**model.annotations, **({"pulumi.com/skipAwait": "true"} if queue else {})},
         ),
         spec={
@@ -54,7 +54,7 @@ def leader_worker_set(model: ModelPlan) -> Manifest:
     else:
         templates = {"workerTemplate": pod_template(model, "rank")}
     return object_(
-        gke.LWS_API,
+        controllers.LWS_API,
         "LeaderWorkerSet",
         metadata(model.workload, labels=model.labels, annotations=model.annotations),
         spec={
@@ -75,7 +75,7 @@ def leader_worker_set(model: ModelPlan) -> Manifest:
 
 def _answering(model: ModelPlan) -> dict[str, str]:
     """Return labels of the pods of a workload that answer requests: the leaders, where there are workers."""
-    leaders = {gke.LWS_NAME_LABEL: model.workload, gke.LWS_WORKER_INDEX_LABEL: "0"} if model.led else {}
+    leaders = {controllers.LWS_NAME_LABEL: model.workload, controllers.LWS_WORKER_INDEX_LABEL: "0"} if model.led else {}
     return {**model.selector, **leaders}
 
 
@@ -119,6 +119,6 @@ def pod_monitoring(model: ModelPlan) -> Manifest:
         metadata(model.workload, labels=model.labels),
         spec={
             "selector": {"matchLabels": _answering(model)},
-            "endpoints": [{"port": model.engine_port_name, "path": "/metrics", "interval": "15s"}],
+            "endpoints": [{"port": model.engine_port_name, "path": vllm.METRICS_PATH, "interval": "15s"}],
         },
     )

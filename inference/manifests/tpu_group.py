@@ -8,7 +8,7 @@ its own interconnect, so tensor parallelism spans the hosts.
 from __future__ import annotations
 
 from inference.blueprint import ModelPlan, TpuPoolPlan
-from inference.facts import gke
+from inference.facts import controllers
 from inference.manifests.objects import Manifest
 
 __all__ = ["RAY_PORT", "arguments", "environment", "over_hosts", "script", "tensor_parallel"]
@@ -60,7 +60,7 @@ def script(model: ModelPlan, role: str, serve: str) -> list[str]:
         serve: the command that serves.
     """
     if role == "worker":
-        return [f"until ray start --address=$({gke.LWS_LEADER_ENV}):{RAY_PORT} --block; do sleep 5; done"]
+        return [f"until ray start --address=$({controllers.LWS_LEADER_ENV}):{RAY_PORT} --block; do sleep 5; done"]
     return [
         f"ray start --head --port={RAY_PORT}",
         _ALL_JOINED.format(hosts=model.group_size),

@@ -18,7 +18,7 @@ from inference.blueprint import (
     ModelPlan,
     hub_token_secret,
 )
-from inference.facts import gke, vllm
+from inference.facts import controllers, gke, vllm
 from inference.manifests import disaggregation, tpu_group
 from inference.manifests.fabric import FabricParts, fabric_parts, placement
 from inference.manifests.objects import Manifest
@@ -62,11 +62,11 @@ def arguments(model: ModelPlan, role: str) -> list[str]:
             "--distributed-executor-backend",
             "mp",
             "--nnodes",
-            f"$({gke.LWS_SIZE_ENV})",
+            f"$({controllers.LWS_SIZE_ENV})",
             "--node-rank",
-            f"$({gke.LWS_WORKER_INDEX_ENV})",
+            f"$({controllers.LWS_WORKER_INDEX_ENV})",
             "--master-addr",
-            f"$({gke.LWS_LEADER_ENV})",
+            f"$({controllers.LWS_LEADER_ENV})",
         ]
         words += ["--headless"] if role == "worker" else []
     words += ["--max-model-len", str(settings.context_length)]
@@ -89,9 +89,9 @@ def _data_parallel(model: ModelPlan, role: str) -> Iterable[str]:
         return
     yield from ("--data-parallel-size", str(model.split.data))
     if role == "rank":
-        first = f"$(({gke.LWS_WORKER_INDEX_ENV} * {model.ranks_per_pod}))"
+        first = f"$(({controllers.LWS_WORKER_INDEX_ENV} * {model.ranks_per_pod}))"
         yield from ("--data-parallel-size-local", str(model.ranks_per_pod), "--data-parallel-start-rank", first)
-        yield from ("--data-parallel-address", f"$({gke.LWS_LEADER_ENV})", "--data-parallel-hybrid-lb")
+        yield from ("--data-parallel-address", f"$({controllers.LWS_LEADER_ENV})", "--data-parallel-hybrid-lb")
     if "--enable-expert-parallel" not in model.settings.extra_args:
         yield "--enable-expert-parallel"
     yield from ("--all2all-backend", vllm.ALL2ALL_BACKEND)
@@ -136,9 +136,9 @@ def _environment(model: ModelPlan, role: str) -> list[Manifest]:
         entries.append({"name": "LD_LIBRARY_PATH", "value": f"{gke.DRIVER_LIBRARY_PATH}:/usr/local/cuda/lib64"})
         entries.append({"name": "TRITON_LIBCUDA_PATH", "value": gke.DRIVER_LIBRARY_PATH})
     entries += [*_fabric(model).environment, *tpu_group.environment(model)]
-    entries.append({"name": "VLLM_ENGINE_READY_TIMEOUT_S", "value": str(model.startup.budget_seconds)})
+    entries.append({"name": vllm.READY_TIMEOUT_ENV, "value": str(model.startup.budget_seconds)})
     if role != "single":
-        entries += [pod_address("VLLM_HOST_IP"), {"name": "GLOO_SOCKET_IFNAME", "value": "eth0"}]
+        entries += [pod_address("VLLM_HOST_IP"), {"name": vllm.GLOO_INTERFACE_ENV, "value": "eth0"}]
     elif isinstance(model.pool, GpuPoolPlan) and model.pool.gib and model.per_pod > 1:
         entries += [{"name": name, "value": "none"} for name in vllm.NCCL_PLUGINS_OFF_ENV]
     if model.role:
@@ -147,11 +147,11 @@ def _environment(model: ModelPlan, role: str) -> list[Manifest]:
     if model.cache_events:
         entries.append(pod_address("POD_IP"))
     if model.authenticated and role != "worker":
-        entries.append(_from_secret("VLLM_API_KEY", API_KEY_SECRET, "api-key"))
+        entries.append(_from_secret(vllm.API_KEY_ENV, API_KEY_SECRET, "api-key"))
     weights = model.settings.weights
     if isinstance(weights, HubWeights):
         if weights.token is not None:
-            entries.append(_from_secret("HF_TOKEN", hub_token_secret(model.name), "token"))
+            entries.append(_from_secret(vllm.HUB_TOKEN_ENV, hub_token_secret(model.name), "token"))
     else:
         entries.append({"name": "HF_HUB_OFFLINE", "value": "1"})
     return entries
@@ -167,7 +167,7 @@ def _from_secret(name: str, secret: str, key: str) -> Manifest:
 
 
 def _probes(port: str) -> Manifest:
-    probe = {"httpGet": {"path": "/health", "port": port}, "timeoutSeconds": 5}
+    probe = {"httpGet": {"path": vllm.HEALTH_PATH, "port": port}, "timeoutSeconds": 5}
     return {
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "livenessProbe": {**probe, "periodSeconds": PROBE_PERIOD, "failureThreshold": 6},

@@ -7,12 +7,13 @@ when a pod with interfaces in both sends its answer out of the wrong one.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from inference.addressing import RESERVED_PER_SUBNET
+from inference.addressing import RESERVED_PER_SUBNET, nodes_with_pods
 from inference.facts.gke import DEFAULT_PODS_PER_NODE
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import Cluster, Network, Subnetwork, ranges
@@ -27,6 +28,9 @@ _PEERING = "gcp:compute/networkPeering:NetworkPeering"
 _RESERVED = "gcp:compute/globalAddress:GlobalAddress"
 _SHARED_SERVICES = IPv4Network("34.118.224.0/20")
 """Range of Services that GKE gives to clusters without one of their own; all of them use the same."""
+
+_OF_GKE = re.compile(r"gke-.+-(?:pods|services)-[0-9a-f]{8}")
+"""A range that GKE makes itself, which shows in the cluster at once and in the subnet after a refresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,12 @@ def _misfit(cluster: Cluster, subnet: Subnetwork, vpcs: Vpcs) -> Iterator[str]:
         return
     for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
         asked = cluster.props.text("ipAllocationPolicy", key)
-        if asked and asked not in names and not subnet.resource.options.raw("ignoreChanges"):
+        if (
+            asked
+            and asked not in names
+            and not _OF_GKE.fullmatch(asked)
+            and not subnet.resource.options.raw("ignoreChanges")
+        ):
             said = ", ".join(sorted(n for n in names if n)) or "none"
             yield (
                 f'names the secondary range "{asked}" in {key}, and its subnet "{name}" has: {said}; the cluster is '
@@ -267,4 +276,4 @@ def _pod_room(site: Site, subnet: Subnetwork) -> tuple[int, IPv4Network, int] | 
     pods = next((limit for limit in limits if limit), DEFAULT_PODS_PER_NODE)
     if not blocks or not pool.props.known("maxPodsPerNode") or not 0 < pods < 10_000:
         return None
-    return blocks[0].num_addresses >> (2 * pods - 1).bit_length(), blocks[0], pods
+    return nodes_with_pods(blocks[0], pods), blocks[0], pods

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inference.facts.endpoint_picker import POOL_GROUP
-from inference.facts.gke import BACKEND_TIMEOUT_DEFAULT_S
+from inference.facts.gke import BACKEND_TIMEOUT_DEFAULT_S, GATEWAY_GROUP
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.gateway import TargetedPolicy
 from inference.rules.views.kubernetes import KubernetesObject
@@ -84,9 +84,7 @@ def timeout_covers_answers(stack: Stack, longest: LongestAnswer) -> Iterator[Abo
 def policy_target_group(policy: TargetedPolicy) -> Iterator[str]:
     target = policy.spec.section("targetRef")
     group = "" if target.absent("group") else target.text("group")
-    wanted = {"InferencePool": POOL_GROUP, "Service": "", "Gateway": "gateway.networking.k8s.io"}.get(
-        target.text("kind") or ""
-    )
+    wanted = {"InferencePool": POOL_GROUP, "Service": "", "Gateway": GATEWAY_GROUP}.get(target.text("kind") or "")
     if wanted is not None and group is not None and group != wanted:
         yield (
             f'{policy} targets {target.text("kind")} "{target.text("name")}" in group "{group}"; no such kind is there '

@@ -11,26 +11,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inference.facts.gke import FLEX_START_COMPACT_PREFIXES, FLEX_START_MAX_RUN_S, NVLINK_DOMAIN_NODES
+from inference.facts.gke import (
+    FLEX_START_COMPACT_PREFIXES,
+    FLEX_START_MAX_RUN_S,
+    NVLINK_DOMAIN_FAMILIES,
+    NVLINK_DOMAIN_NODES,
+)
 from inference.facts.tpus import generation_of_machine
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.buying import first_nodes, plainly_on_demand, reserving, scarce
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet
+from inference.rules.views.guards import observed
+from inference.rules.views.nodes import region_of_nodes
+from inference.rules.views.resources import short_name
 from inference.rules.views.stack import Stack
 
 _TOOLKIT = "https://github.com/GoogleCloudPlatform/cluster-toolkit/blob/develop/modules/compute/gke-node-pool/main.tf"
 _DWS = "https://cloud.google.com/kubernetes-engine/docs/concepts/dws"
 _GPUS = "https://cloud.google.com/compute/docs/gpus"
 
-_NVLINK = frozenset({"a4x", "a4x-max"})
 
 _SECONDS = re.compile(r"(\d+)(\.\d+)?s")
 
 
 @rule(
     "capacity-spot-excludes-reservation",
-    title="A pool of spot nodes looks for no reservation",
+    title="A pool of spot nodes looks for no reservation, and is not preemptible too",
     breaks="GKE refuses the pool; or, where it does not, the reservation is billed while spot nodes do the work.",
     fix="Set consumeReservationType to NO_RESERVATION, and make the reserved nodes a pool of their own.",
     source=_TOOLKIT,
@@ -39,6 +46,8 @@ _SECONDS = re.compile(r"(\d+)(\.\d+)?s")
     on=NodePool,
 )
 def spot_excludes_reservation(pool: NodePool) -> Iterator[str]:
+    if pool.config.flag("spot") is True and pool.config.flag("preemptible") is True:
+        yield f"{pool} is spot and preemptible at once, which GKE refuses. Take preemptible away, spot replaces it."
     if pool.spot and reserving(pool):
         kind = "spot" if pool.config.flag("spot") else "preemptible"
         yield (
@@ -118,7 +127,8 @@ def _not_reserved(pool: NodePool, source: str) -> Iterator[str]:
 
 
 def _not_static(pool: NodePool, source: str) -> Iterator[str]:
-    if (count := pool.props.integer("nodeCount")) is not None:
+    count = None if observed(pool.props) else pool.props.integer("nodeCount")
+    if count is not None:
         yield (
             f"{pool} uses {source} with a fixed nodeCount of {count}; its nodes come when there is capacity. "
             "Take nodeCount away and set autoscaling with a minimum of 0."
@@ -168,7 +178,12 @@ def machine_has_source(pool: NodePool) -> Iterator[str]:
     machine = pool.machine
     if machine is None or machine.on_demand:
         return
-    if machine.reservation_only and pool.config.known("reservationAffinity", "consumeReservationType"):
+    if not machine.reservable and pool.reservation_type in {"SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"}:
+        yield (
+            f"{pool} looks for a reservation of {machine.name}, which is sold as spot and flex-start only: its nodes "
+            "never come. Set spot or flexStart, or take the machine with eight GPUs."
+        )
+    elif machine.reservation_only and pool.config.known("reservationAffinity", "consumeReservationType"):
         if pool.reservation_type not in {"SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"}:
             yield (
                 f"{pool} asks for {machine.name} without naming its reservation; this machine is sold by reservation "
@@ -285,6 +300,28 @@ def dynamic_slice_is_reserved(stack: Stack) -> Iterator[About]:
 
 
 @rule(
+    "capacity-placement-policy-region",
+    title="The resource policy of a pool lies in the region of its nodes",
+    breaks="GKE refuses the pool: it looks for the policy in the region of the nodes, where there is none.",
+    fix="Make the ResourcePolicy in the region of the pool.",
+    source="https://docs.cloud.google.com/kubernetes-engine/docs/how-to/tpu-ironwood",
+    severity=Severity.HIGH,
+)
+def placement_policy_region(stack: Stack) -> Iterator[About]:
+    policies = stack.of_type("gcp:compute/resourcePolicy:ResourcePolicy")
+    for site in stack.view(Fleet).sites if policies else ():
+        policy = stack.reference(site.pool.resource, "placementPolicy", "policyName", among=policies)
+        own, region = policy.props.text("region") if policy is not None else None, region_of_nodes(site)
+        if policy is None or site.pool.inline or not own or not region or short_name(own) == region:
+            continue
+        yield About(
+            site.pool.resource,
+            f'{site.pool} has its nodes in {region} and follows the resource policy "{policy.name}" of '
+            f"{short_name(own)}; GKE does not find it. Make the policy in {region}.",
+        )
+
+
+@rule(
     "capacity-nvlink-pool-fits-domain",
     title="A pool of A4X has no more nodes than one NVLink domain",
     breaks="The 19th node has no place in the domain: the pool cannot be made with the topology 1x72, or it never "
@@ -295,7 +332,11 @@ def dynamic_slice_is_reserved(stack: Stack) -> Iterator[About]:
     on=NodePool,
 )
 def nvlink_pool_fits_domain(pool: NodePool) -> Iterator[str]:
-    if pool.machine is None or pool.machine.family not in _NVLINK or pool.props.absent("placementPolicy"):
+    if (
+        pool.machine is None
+        or pool.machine.family not in NVLINK_DOMAIN_FAMILIES
+        or pool.props.absent("placementPolicy")
+    ):
         return
     limits = pool.props.section("autoscaling")
     asked = [limits.integer("totalMaxNodeCount"), limits.integer("maxNodeCount")]

@@ -11,21 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from inference.facts.gke import GPU_RESOURCE, GPU_TAINT
+from inference.facts.upgrades import CHANNELS, retired
 from inference.facts.versions import GKE_MINIMUM, GkeVersion, Minimum
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.cloud import Cluster
 from inference.rules.views.fleet import Fleet, Site
-from inference.rules.views.guards import ignores
+from inference.rules.views.guards import ignores, observed
 from inference.rules.views.stack import Stack
 
 _PROVIDER = "https://www.pulumi.com/registry/packages/gcp/api-docs/container/cluster/"
 _SCHEDULE = "https://cloud.google.com/kubernetes-engine/docs/release-schedule"
-
-_CHANNELS = frozenset({"RAPID", "REGULAR", "STABLE", "EXTENDED"})
-
-_NEWEST_RETIRED = {"EXTENDED": (1, 30)}
-_NEWEST_RETIRED_ELSEWHERE = (1, 33)
-"""Minor versions up to these are offered by no channel any more (release schedule, read in 2026)."""
 
 
 # ---------------------------------------------------------------- pools
@@ -44,6 +39,8 @@ _NEWEST_RETIRED_ELSEWHERE = (1, 33)
     on=Cluster,
 )
 def pools_stay_separate(cluster: Cluster) -> Iterator[str]:
+    if observed(cluster.props):
+        return
     if count := cluster.props.size("nodePools"):
         yield (
             f"{cluster} declares {count} node pool{'s' if count > 1 else ''} inside itself; a change of one replaces "
@@ -69,7 +66,8 @@ def pools_stay_separate(cluster: Cluster) -> Iterator[str]:
 )
 def first_pool_has_nodes(cluster: Cluster) -> Iterator[str]:
     props = cluster.props
-    if cluster.autopilot or not props.known("enableAutopilot") or not props.absent("nodePools"):
+    described = not props.absent("nodePools") and props.size("nodePools") != 0
+    if cluster.autopilot or not props.known("enableAutopilot") or described or observed(props):
         return
     if props.absent("initialNodeCount") or props.integer("initialNodeCount") == 0:
         yield (
@@ -134,7 +132,7 @@ def _untainted(site: Site, others: list[Site]) -> str:
 def pool_upgrades_automatically(stack: Stack) -> Iterator[About]:
     for site in stack.view(Fleet).sites:
         channel = site.cluster.release_channel if site.cluster is not None else None
-        if channel in _CHANNELS and site.pool.props.flag("management", "autoUpgrade") is False:
+        if channel in CHANNELS and site.pool.props.flag("management", "autoUpgrade") is False:
             yield About(
                 site.pool.resource,
                 f"{site.pool} switches automatic upgrades off in a cluster of the release channel {channel}, which GKE "
@@ -165,17 +163,42 @@ class Offered:
 )
 def version_is_offered(cluster: Cluster, offered: Offered) -> Iterator[str]:
     version, channel = _parsed(cluster.version), cluster.release_channel
-    if version is None or version.build is None or channel not in _CHANNELS:
+    if version is None or version.build is None or channel not in CHANNELS:
         return
-    retired = (version.major, version.minor) <= _NEWEST_RETIRED.get(channel, _NEWEST_RETIRED_ELSEWHERE)
-    gone = cluster.version not in offered.versions if offered.versions else retired
+    old = retired(channel, version.major, version.minor)
+    gone = cluster.version not in offered.versions if offered.versions else old
     if gone:
-        minor = "1.35" if retired else f"{version.major}.{version.minor}"
+        minor = "1.35" if old else f"{version.major}.{version.minor}"
         yield (
             f"{cluster} asks for the version {cluster.version}, which the release channel {channel} does not offer "
             f'any more; GKE refuses to create it. Write a minor version, for example minMasterVersion: "{minor}", or '
             "resolve the patch with getEngineVersions."
         )
+
+
+@rule(
+    "cluster-pool-version-is-offered",
+    title="A full version of a pool is one that the release channel still offers",
+    breaks="GKE refuses to create the pool: 'Node version … is unsupported'.",
+    fix="Leave the pool's version out; the release channel keeps nodes in step with the control plane.",
+    source="https://github.com/GoogleCloudPlatform/cluster-toolkit/pull/5729",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    covers=("NP-020",),
+)
+def pool_version_is_offered(stack: Stack) -> Iterator[About]:
+    for site in stack.view(Fleet).sites:
+        version = _parsed(site.pool.props.text("version"))
+        channel = site.cluster.release_channel if site.cluster is not None else None
+        kept = observed(site.pool.props) or ignores(site.pool.resource, "version")
+        if version is None or version.build is None or channel not in CHANNELS or kept:
+            continue
+        if retired(channel, version.major, version.minor):
+            yield About(
+                site.pool.resource,
+                f"{site.pool} asks for the version {version}, which the release channel {channel} of its cluster does "
+                "not offer any more; GKE refuses to create it. Take version away.",
+            )
 
 
 @rule(

@@ -20,6 +20,8 @@ from inference.rules.views.servers import ModelServer
 _KUBERNETES = "https://kubernetes.io/docs/concepts/configuration/secret/"
 _PULUMI = "https://www.pulumi.com/docs/iac/concepts/secrets/"
 _ARGUMENTS = ("api-key", "hf-token")
+_KEY_OF_A_SECRET = re.compile(r"Key$")
+"""Beside the name of a Secret: which of its keys holds the value."""
 _NAMES_A_SECRET = re.compile(r"(?<!client)(?<!shared)(?<!cookie)(?<!signing)_?secret$", re.IGNORECASE)
 """Chart values such as existingSecret and ngcAPISecret: the name of a Secret."""
 _PUBLIC = frozenset({"tls.crt", "ca.crt"})
@@ -141,11 +143,14 @@ def secret_is_encrypted(secret: SecretObject) -> Iterator[str]:
 def not_in_chart_values(release: HelmRelease) -> Iterator[str]:
     leaves = list(release.leaves())
     names = {path: value for path, value, _ in leaves if path.endswith(".name")}
+    beside = {path.rpartition(".")[0] for path, _, _ in leaves if path.endswith((".secretName", ".existingSecret"))}
     for path, value, secret in leaves:
         if secret or not isinstance(value, str):
             continue
         sibling = names.get(path.removesuffix(".value") + ".name") if path.endswith(".value") else None
         name = sibling if isinstance(sibling, str) else path.rpartition(".")[2].partition("[")[0]
+        if path.rpartition(".")[0] in beside and _KEY_OF_A_SECRET.search(name) and not shape_of(value):
+            continue
         if not _NAMES_A_SECRET.search(name) and literal_credential(name, value):
             yield (
                 f"{release} is given {name} in plain text (values.{path}); it stays readable in the state and in the "

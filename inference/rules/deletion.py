@@ -18,7 +18,7 @@ from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.cloud import Cluster, NodePool
 from inference.rules.views.environments import environment_of
 from inference.rules.views.fleet import Fleet, Scope
-from inference.rules.views.guards import explicit, guards_known, ignores, protected
+from inference.rules.views.guards import explicit, guards_known, ignores, observed, protected
 from inference.rules.views.hosting import cluster_of
 from inference.rules.views.installers import installed
 from inference.rules.views.kubernetes import KubernetesObject
@@ -122,7 +122,8 @@ def accelerator_pool_is_guarded(pool: NodePool, stage: Stage) -> Iterator[str]:
     resource = pool.resource
     if pool.inline or not (pool.gpu or pool.tpu) or not guards_known(resource) or protected(resource):
         return
-    if not pool.props.absent("initialNodeCount") and not ignores(resource, "initialNodeCount"):
+    chosen = not pool.props.absent("initialNodeCount") and not observed(pool.props)
+    if chosen and not ignores(resource, "initialNodeCount"):
         yield (
             f"{pool} sets initialNodeCount, whose change replaces the pool and gives its nodes back. "
             'Add ignoreChanges: ["initialNodeCount"].'

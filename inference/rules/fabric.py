@@ -246,3 +246,46 @@ def _regional_policies(stack: Stack, vpcs: Vpcs) -> Iterator[About]:
 def _elsewhere(policy: Resource, region: str) -> bool:
     own = policy.props.text("region")
     return own is not None and short_name(own) != region
+
+
+_CLOSED = {
+    "gcp:compute/router:Router": "a Cloud Router",
+    "gcp:compute/networkPeering:NetworkPeering": "a peering",
+    "gcp:compute/route:Route": "a static route",
+    "gcp:compute/haVpnGateway:HaVpnGateway": "a VPN gateway",
+    "gcp:compute/vPNGateway:VPNGateway": "a VPN gateway",
+    "gcp:servicenetworking/connection:Connection": "a private services connection",
+    "gcp:container/cluster:Cluster": "a cluster",
+}
+"""What an RDMA network has no place for, by the type of the resource that names it."""
+
+
+@rule(
+    "fabric-network-bare",
+    title="An RDMA network carries RDMA NICs and nothing else",
+    breaks="A network with an RDMA profile has no routers, NAT, peerings, routes, VPNs, private services or secondary "
+    "ranges, and is no network of a cluster: each is refused, half way through the build.",
+    fix="Attach them to the ordinary VPC of the cluster; an RDMA network needs none of them.",
+    source=_PROFILES,
+    severity=Severity.HIGH,
+)
+def network_is_bare(stack: Stack) -> Iterator[About]:
+    vpcs = stack.view(Vpcs)
+    if not any(network.rdma for network in vpcs.networks):
+        return
+    for resource in stack.of_type(*_CLOSED):
+        named = [vpcs.vpc(resource, key) for key in ("network", "peerNetwork")]
+        for network in (vpc for vpc in named if isinstance(vpc, Network) and vpc.rdma):
+            yield About(
+                resource,
+                f'{resource.type.rpartition(":")[2]} "{resource.name}" is {_CLOSED[resource.type]} of the network '
+                f'"{network.resource.name}" with the profile "{network.profile}", which takes RDMA NICs only; it is '
+                "refused. Use the ordinary VPC of the cluster.",
+            )
+    for subnet in (s for network in vpcs.networks if network.rdma for s in vpcs.within(network)):
+        if subnet.props.size("secondaryIpRanges"):
+            yield About(
+                subnet.resource,
+                f"{subnet} of an RDMA network has secondary ranges, which such a network does not take; the subnet is "
+                "refused. Take secondaryIpRanges away.",
+            )

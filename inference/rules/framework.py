@@ -6,23 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any
 
-from inference.rules.views.resources import Resource
+from inference.rules.views.resources import Resource, Subject
 
-__all__ = ["About", "Finding", "Level", "Rule", "Severity", "Subject", "rule"]
-
-
-class Subject(Protocol):
-    """A view that rules judge: made from a resource, none or several of them."""
-
-    types: ClassVar[tuple[str, ...]]
-    """Prefixes of the type tokens that it can be made of."""
-
-    @classmethod
-    def of(cls, resource: Resource) -> tuple[Self, ...]:
-        """Return the views of a resource; empty where it is something else."""
-        ...
+__all__ = ["About", "Finding", "Level", "Rule", "Severity", "rule"]
 
 
 class Severity(StrEnum):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from inference.facts.fabrics import FABRICS, Fabric
-from inference.facts.gke import ACCELERATOR_LABEL, GPU_RESOURCE, INTERFACES_ANNOTATION
+from inference.facts.gke import ACCELERATOR_LABEL, DEVICES_ANNOTATION_PREFIX, GPU_RESOURCE, INTERFACES_ANNOTATION
 from inference.facts.machines import MACHINES
 from inference.rules.framework import Severity, rule
 from inference.rules.views.placement import Placement
@@ -25,7 +25,6 @@ _GPUDIRECT = "https://docs.cloud.google.com/kubernetes-engine/docs/how-to/gpu-ba
 
 _DAEMON_IMAGE = "tcpgpudmarxd"
 _DAEMON_NAMES = frozenset({"tcpxo-daemon", "tcpx-daemon", "rxdm"})
-_DEVICES = "devices.gke.io/container."
 _PLUGIN_ENV = ("NCCL_FASTRAK_", "NCCL_GPUDIRECTTCPX_")
 _PLUGIN_NETS = frozenset({"fastrak", "gpudirecttcpx", "gpudirecttcpx_v7"})
 _GPUS = {
@@ -186,7 +185,10 @@ def devices_go_to_container(pod: PodTemplate) -> Iterator[str]:
     if "" in names or not names:
         return
     for key in pod.metadata.section("annotations"):
-        if str(key).startswith(_DEVICES) and (name := str(key).removeprefix(_DEVICES)) not in names:
+        if (
+            str(key).startswith(DEVICES_ANNOTATION_PREFIX)
+            and (name := str(key).removeprefix(DEVICES_ANNOTATION_PREFIX)) not in names
+        ):
             yield (
                 f'{pod} gives devices to the container "{name}", which it does not have; the daemon finds no GPU and '
                 f"ends. The containers are: {', '.join(sorted(names))}."

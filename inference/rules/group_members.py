@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inference.facts import gke
+from inference.facts import controllers
 from inference.rules.framework import Level, Severity, rule
 from inference.rules.views.leader_worker_sets import LeaderWorkerSet
 from inference.rules.views.pods import Container, PodTemplate
@@ -53,7 +53,7 @@ def _literal_names(text: str) -> Iterator[tuple[str, str]]:
 def variables_reach_program(container: Container) -> Iterator[str]:
     script = Script.of(container)
     server = server_in(container)
-    of_group = frozenset(gke.LWS_ENV) if container.pod.object.kind == "LeaderWorkerSet" else frozenset()
+    of_group = frozenset(controllers.LWS_ENV) if container.pod.object.kind == "LeaderWorkerSet" else frozenset()
     declared = of_group | container.variable_names
     seen: set[str] = set()
     for name in (match[1] for text in container.command for match in _ESCAPED.finditer(text[:100_000])):
@@ -63,6 +63,8 @@ def variables_reach_program(container: Container) -> Iterator[str]:
                 f"{container} writes $$({name}), which the kubelet turns into the text $({name}): a shell then looks "
                 f"for a command of that name, and a program gets the text. Write $({name})."
             )
+    if of_group:
+        yield from _unheard_of(container, script, declared)
     for command in script.commands:
         if command.program in _TAKE_TEXT:
             continue
@@ -107,6 +109,19 @@ def _environment(container: Container, script: Script, names: frozenset[str]) ->
                 break
 
 
+def _unheard_of(container: Container, script: Script, declared: frozenset[str]) -> Iterator[str]:
+    if not container.props.absent("envFrom") or not container.props.known("env"):
+        return
+    for name in sorted({name for text in container.command for name in _OF_GROUP.findall(text[:100_000])}):
+        if name not in declared and name not in script.assignments:
+            given = ", ".join(controllers.LWS_ENV)
+            yield (
+                f"{container} reads {name}, which nobody sets: the controller gives {given}. The program gets nothing "
+                "or the name itself. Correct the name."
+            )
+
+
+_OF_GROUP = re.compile(r"\$(?:\{(?=LWS_\w+\})|\(|)(LWS_\w+)")
 _ADDRESSED = ("--ray_cluster_size=", "--ray_address=", "--ray-cluster-size=", "--ray-address=")
 
 
@@ -116,7 +131,7 @@ def _emptied(container: Container, command: Command) -> Iterator[str]:
             yield (
                 f"{container} runs {command.program} with {word} and no value, as when a template was filled in before "
                 "the variable existed (an unquoted heredoc does that); the script exits. "
-                f"Write {word}$({gke.LWS_SIZE_ENV if 'size' in word else gke.LWS_LEADER_ENV})."
+                f"Write {word}$({controllers.LWS_SIZE_ENV if 'size' in word else controllers.LWS_LEADER_ENV})."
             )
 
 
@@ -172,7 +187,7 @@ def workers_find_leader(group: LeaderWorkerSet) -> Iterator[str]:
         if missing:
             yield (
                 f"{server} joins a server on several pods without {missing}, so it looks for the leader on itself "
-                f"(127.0.0.1) and waits until a timeout. Add {missing} $({gke.LWS_LEADER_ENV})."
+                f"(127.0.0.1) and waits until a timeout. Add {missing} $({controllers.LWS_LEADER_ENV})."
             )
     for container in group.worker.containers:
         for option, value in _ray_addresses(Script.of(container)):
@@ -198,7 +213,7 @@ def _fixed(container: Container, option: str, value: str) -> str:
     why = "which is the worker itself" if host in _LOCAL else "a fixed address, while every group has its own leader"
     return (
         f"{container} reaches its leader with {option} {value}, {why}; it never joins the group it belongs to. "
-        f"Write $({gke.LWS_LEADER_ENV}) in its place."
+        f"Write $({controllers.LWS_LEADER_ENV}) in its place."
     )
 
 
@@ -233,7 +248,8 @@ def workers_retry_leader(group: LeaderWorkerSet) -> Iterator[str]:
         if joins and script.complete and not any(_WAITS.search(text) for text in container.command):
             yield (
                 f"{container} runs ray start once and ends where the leader is not up yet, which restarts the group "
-                f"again and again. Write: until ray start --address=$({gke.LWS_LEADER_ENV}):6379 …; do sleep 5; done."
+                "again and again. "
+                f"Write: until ray start --address=$({controllers.LWS_LEADER_ENV}):6379 …; do sleep 5; done."
             )
 
 

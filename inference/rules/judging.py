@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from inference.rules.framework import About, Check, Finding, Rule, Subject
-from inference.rules.views.resources import Resource
+from inference.rules.framework import About, Check, Finding, Rule
+from inference.rules.views.completed import completed
+from inference.rules.views.rendered import JUDGED, RENDERED, rendered
+from inference.rules.views.resources import Resource, Subject
 from inference.rules.views.stack import Stack
 
 __all__ = ["Broken", "Judge"]
@@ -87,14 +89,38 @@ class Judge:
                     continue
                 if sentences:
                     found += [Finding(rule, resource.urn, sentence) for sentence in dict.fromkeys(sentences)]
+        if resource.type.startswith(RENDERED):
+            found += self._rendered(resource)
         if len(found) > 1:
             found.sort(key=lambda verdict: self._position[verdict.rule.name])
         yield from found
+
+    def _rendered(self, resource: Resource) -> Iterator[Finding | Broken]:
+        """Judge what a chart or an operator makes of a resource."""
+        try:
+            workloads = rendered(resource)
+        except Exception as error:  # noqa: BLE001 - without it the rules about servers have no verdict
+            yield from (_broken(rule, resource.urn, error) for rule in self._rules if rule.area in JUDGED)
+        else:
+            for workload in workloads:
+                yield from (verdict for verdict in self.resource(workload) if verdict.rule.area in JUDGED)
 
     def stack(self, stack: Stack) -> Iterator[Finding | Broken]:
         """Judge the relations between the resources of a program."""
         for rule in self._stack_rules:
             yield from self._apply_to_stack(rule, stack)
+        yield from self._completed(stack)
+
+    def _completed(self, stack: Stack) -> Iterator[Finding | Broken]:
+        """Judge workloads again that other resources complete; what they are found guilty of alone is told already."""
+        try:
+            pairs = completed(stack)
+        except Exception as error:  # noqa: BLE001 - without it the rules about servers have no verdict
+            yield from (_broken(rule, "", error) for rule in self._rules if rule.area in JUDGED)
+        else:
+            for alone, workload in pairs:
+                known = set(self.resource(alone))
+                yield from (verdict for verdict in self.resource(workload) if verdict not in known)
 
     def _apply_to_stack(self, rule: Rule, stack: Stack) -> Iterator[Finding | Broken]:
         try:

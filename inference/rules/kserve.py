@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from inference.facts.controllers import KSERVE_GROUP
 from inference.facts.gke import TPU_RESOURCE
 from inference.rules.framework import About, Severity, rule
-from inference.rules.views.gateway import KSERVE_GROUP
 from inference.rules.views.kserve import LlmService, Workload
 from inference.rules.views.pods import Container
 from inference.rules.views.routing import links

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inference.facts.controllers import KSERVE_GROUP, LWS_GROUP
 from inference.facts.operators import OPERATORS
 from inference.rules.framework import About, Severity, rule
-from inference.rules.views.gateway import KSERVE_GROUP
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.hosting import cluster_of
 from inference.rules.views.installers import Installed, installed
@@ -163,7 +163,7 @@ def _missing(stack: Stack, found: Installed) -> Iterator[tuple[str, str]]:
             "Set kserve.llmisvcConfigs.enabled: true in its values.",
         )
     grouped = any(workload.has_worker for workload in stack.each(Workload))
-    lws = found.crds.get(_LWS) or any(group == "leaderworkerset.x-k8s.io" for group, _ in found.definitions)
+    lws = found.crds.get(_LWS) or any(group == LWS_GROUP for group, _ in found.definitions)
     if grouped and not lws:
         yield "LeaderWorkerSet, because it sets worker", "Install the chart lws."
 

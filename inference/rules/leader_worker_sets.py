@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from inference.facts import gke
+from inference.facts import controllers
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.leader_worker_sets import LeaderWorkerSet, scaled
@@ -40,10 +40,10 @@ _WHOLE = "RecreateGroupOnPodRestart"
 def name_fits(group: LeaderWorkerSet) -> Iterator[str]:
     if group.name is None:
         return
-    if len(group.name) > gke.MAX_LWS_NAME:
+    if len(group.name) > controllers.MAX_LWS_NAME:
         yield (
             f"{group} has a name of {len(group.name)} characters; names of its pods and their labels become too long, "
-            f"and no pod is made. Use at most {gke.MAX_LWS_NAME} characters."
+            f"and no pod is made. Use at most {controllers.MAX_LWS_NAME} characters."
         )
     elif not _NAME.fullmatch(group.name):
         yield (
@@ -67,7 +67,7 @@ def group_restarts_together(group: LeaderWorkerSet) -> Iterator[str]:
     policy = group.group.text("restartPolicy")
     if policy is None:
         return
-    if policy not in gke.LWS_RESTART_POLICIES:
+    if policy not in controllers.LWS_RESTART_POLICIES:
         yield (
             f'{group} has the restart policy "{policy}", which does not exist, so it is refused. Set '
             f"leaderWorkerTemplate.restartPolicy: {_WHOLE}."
@@ -88,7 +88,7 @@ def _probed(container: Container) -> bool:
 def _waits_for_workers(container: Container, server: ModelServer | None) -> bool:
     """Whether a leader's server answers only after the workers have joined it."""
     text = " ".join(container.command)
-    if gke.LWS_SIZE_ENV in text or "ray_cluster_size" in text:
+    if controllers.LWS_SIZE_ENV in text or "ray_cluster_size" in text:
         return True
     if server is None:
         return False
@@ -172,7 +172,7 @@ def rollout_moves(group: LeaderWorkerSet) -> Iterator[str]:
     on=LeaderWorkerSet,
 )
 def subgroups_divide_group(group: LeaderWorkerSet) -> Iterator[str]:
-    exclusive = gke.LWS_SUBGROUP_EXCLUSIVE_TOPOLOGY_ANNOTATION
+    exclusive = controllers.LWS_SUBGROUP_EXCLUSIVE_TOPOLOGY_ANNOTATION
     if group.spec.absent("leaderWorkerTemplate", "subGroupPolicy"):
         if exclusive in group.object.annotations:
             yield (
@@ -219,7 +219,7 @@ _VERSION = re.compile(r"[v~^=>\s]*(\d{1,4})\.(\d{1,4})")
 _ADDRESS = re.compile(
     r"(?:kubernetes-sigs/lws/releases/download/|kubernetes-sigs/lws\S*[?&]ref=|lws/lws:|lws-chart-)v?(\d{1,4})\.(\d{1,4})"
 )
-_SINCE: Mapping[str, tuple[int, int]] = {gke.LWS_SIZE_ENV: (0, 4), gke.LWS_WORKER_INDEX_ENV: (0, 6)}
+_SINCE: Mapping[str, tuple[int, int]] = {controllers.LWS_SIZE_ENV: (0, 4), controllers.LWS_WORKER_INDEX_ENV: (0, 6)}
 """Variables to the version of the controller that brought them (facts: versions.MATCHES)."""
 
 

@@ -11,20 +11,86 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
+from inference.facts.gke import ZONES_OF_A_REGION
 from inference.facts.machines import ATTACHABLE
 from inference.facts.offers import zones_with
-from inference.facts.tpus import generation_of_machine
-from inference.facts.zones import is_zone, offered, region_of
+from inference.facts.tpus import GENERATIONS, generation_of_machine
+from inference.facts.zones import is_region, is_zone, offered, region_of
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.buying import first_nodes_of_zone
-from inference.rules.views.cloud import NodePool
+from inference.rules.views.cloud import Cluster, NodePool
 from inference.rules.views.fleet import Fleet, Site
 from inference.rules.views.nodes import boot_disk
+from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
+from inference.rules.views.values import Props
 
 _GPU_ZONES = "https://cloud.google.com/compute/docs/gpus/gpu-regions-zones"
 _QUOTAS = "https://cloud.google.com/compute/resource-usage"
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """A cluster or a pool, which may name the zones of its nodes."""
+
+    types: ClassVar[tuple[str, ...]] = NodePool.types
+
+    label: str
+    props: Props
+
+    @classmethod
+    def of(cls, resource: Resource) -> tuple[Self, ...]:
+        """Return the view of the resource."""
+        view = Cluster(resource) if resource.type in Cluster.types else NodePool(resource, resource.props)
+        return (cls(str(view), resource.props),)
+
+
+@rule(
+    "capacity-nodes-stay-in-region",
+    title="The nodes of a cluster stand in zones of its region",
+    breaks="GKE refuses the pool or the cluster: nodeLocations takes zones of the region of the cluster, and no "
+    "regions.",
+    fix="Name zones of the cluster's region in nodeLocations; another region takes another cluster.",
+    source="https://cloud.google.com/kubernetes-engine/docs/concepts/types-of-clusters",
+    severity=Severity.HIGH,
+    on=Spread,
+)
+def nodes_stay_in_region(spread: Spread) -> Iterator[str]:
+    zones, location = spread.props.texts("nodeLocations"), spread.props.text("location") or ""
+    region = region_of(location) if is_zone(location) else location if is_region(location) else None
+    for zone in zones:
+        if is_region(zone):
+            yield f"{spread.label} names {zone} in nodeLocations, which is a region. Name its zones, such as {zone}-b."
+        elif is_zone(zone) and region is not None and region_of(zone) != region:
+            yield (
+                f"{spread.label} lies in {location} and places nodes in {zone}, which is in another region; GKE "
+                f"refuses that. Name zones of {region}."
+            )
+
+
+@rule(
+    "capacity-pool-lies-with-cluster",
+    title="A pool has the location of its cluster",
+    breaks="GKE looks for the cluster where the pool says and answers 'Not found: projects/…/clusters/…'. The pools of "
+    "a regional cluster have the region as location, and their zones in nodeLocations.",
+    fix="Take location from the cluster, and write zones into nodeLocations.",
+    source="https://www.pulumi.com/registry/packages/gcp/api-docs/container/nodepool/",
+    severity=Severity.HIGH,
+)
+def pool_lies_with_cluster(stack: Stack) -> Iterator[About]:
+    for site in stack.view(Fleet).sites:
+        own = site.pool.props.text("location")
+        home = site.cluster.location if site.cluster is not None else None
+        if site.pool.inline or not own or not home or own == home:
+            continue
+        hint = f" and nodeLocations: [{own}]" if is_zone(own) and is_region(home) else ""
+        yield About(
+            site.pool.resource,
+            f"{site.pool} has the location {own}, and its cluster lies in {home}; GKE finds no such cluster there. "
+            f"Set location: {home}{hint}.",
+        )
 
 
 def _offer(pool: NodePool, zone: str) -> bool | None:
@@ -117,7 +183,7 @@ def accelerator_pool_names_zones(stack: Stack) -> Iterator[About]:
             yield About(
                 pool.resource,
                 f"{pool} starts with {count} node{'s' if count > 1 else ''} of {_what(pool)} and names no zones; a "
-                f"regional cluster makes that many in each of three zones, {3 * count} in all. "
+                f"regional cluster makes that many in each of three zones, {ZONES_OF_A_REGION * count} in all. "
                 "Set nodeLocations to the zone that offers the accelerator.",
             )
 
@@ -181,7 +247,10 @@ def _limit(text: str) -> tuple[str, str, float] | None:
         return None
 
 
-_TPU_FAMILIES: Mapping[str, str] = {"ct4p": "v4", "ct5lp": "v5e", "ct5p": "v5p", "ct6e": "v6e"}
+_TPU_FAMILIES: Mapping[str, str] = {
+    machine.partition("-")[0]: name for name, found in GENERATIONS.items() for machine in found.machine_types
+}
+"""First part of a TPU machine type to the generation."""
 
 
 def _short(what: str) -> str:

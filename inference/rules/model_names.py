@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
+from inference.facts.endpoint_picker import POOL_GROUP_DEPRECATED
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.gateway import POOL_GROUPS, HttpRoute, InferencePool, Service
 from inference.rules.views.kubernetes import KubernetesObject, ObjectView
@@ -22,7 +23,7 @@ from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
 _OPENAI = "https://docs.vllm.ai/en/latest/serving/openai_compatible_server/"
-_REWRITE_GROUPS = ("llm-d.ai", "inference.networking.x-k8s.io")
+_REWRITE_GROUPS = ("llm-d.ai", POOL_GROUP_DEPRECATED)
 
 
 # ------------------------------------------------------------------ what is served

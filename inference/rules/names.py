@@ -73,6 +73,65 @@ class NamedResource:
         return f'The {kind} "{self.resource.physical_name or self.resource.name}"'
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    key: str
+    """Property that holds the identifier."""
+    pattern: re.Pattern[str]
+    words: str
+    """What it is made of."""
+
+
+_FORMS = {
+    "gcp:serviceaccount/account:Account": _Form(
+        "accountId", re.compile(r"[a-z]([-a-z0-9]{0,28}[a-z0-9])?"), "at most 30 lower-case letters, digits and hyphens"
+    ),
+    "gcp:storage/bucket:Bucket": _Form(
+        "name", re.compile(r"[a-z0-9][-_.a-z0-9]{1,220}[a-z0-9]"), "3 to 63 lower-case letters, digits, - and _"
+    ),
+    "gcp:artifactregistry/repository:Repository": _Form(
+        "repositoryId", re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"), "at most 63 lower-case letters, digits, hyphens"
+    ),
+    "gcp:secretmanager/secret:Secret": _Form(
+        "secretId", re.compile(r"[-_A-Za-z0-9]{1,255}"), "at most 255 letters, digits, hyphens and underscores"
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Identified:
+    """A resource of Google Cloud with an identifier of a form of its own."""
+
+    types: ClassVar[tuple[str, ...]] = tuple(_FORMS)
+
+    resource: Resource
+    form: _Form
+
+    @classmethod
+    def of(cls, resource: Resource) -> tuple[Self, ...]:
+        """Return the view of the resource."""
+        form = _FORMS.get(resource.type)
+        return (cls(resource, form),) if form is not None else ()
+
+
+@rule(
+    "cloud-identifier-is-accepted",
+    title="Identifiers of service accounts, buckets, repositories and secrets are of the form that the API takes",
+    breaks="The API refuses the resource, and everything that waits for it is not made.",
+    fix="Lower-case letters, digits and hyphens, a letter first; 30 characters for a service account.",
+    source="https://cloud.google.com/iam/docs/service-accounts-create",
+    severity=Severity.HIGH,
+    covers=("PGCP-005",),
+    on=Identified,
+)
+def identifier_is_accepted(identified: Identified) -> Iterator[str]:
+    form, resource = identified.form, identified.resource
+    value = resource.props.text(form.key)
+    if value and not form.pattern.fullmatch(value):
+        kind = resource.type.rpartition(":")[2]
+        yield f'The {kind} "{resource.name}" has the {form.key} "{value}"; the API takes {form.words}. Change it.'
+
+
 @rule(
     "cloud-name-is-accepted",
     title="Names of clusters and pools have at most 40 characters, of networks and the like 63, in RFC 1035 form",

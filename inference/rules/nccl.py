@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inference.facts.controllers import KSERVE_GROUP
 from inference.facts.gke import (
     ACCELERATOR_LABEL,
     CONTAINER_GIB,
@@ -24,6 +25,7 @@ from inference.rules.views.pods import Container
 from inference.rules.views.rdma import NetworkedPod, over_several_nodes
 from inference.rules.views.resources import Resource
 from inference.rules.views.servers import ModelServer
+from inference.rules.views.serving import variables_in_force
 from inference.rules.views.shell import Script
 from inference.rules.views.values import UNKNOWN, quantity
 
@@ -129,13 +131,14 @@ def env_keeps_fabric(pod: NetworkedPod) -> Iterator[str]:
     if not pod.rdma or not over_several_nodes(pod.pod):
         return
     for container in pod.accelerated:
-        disabled = container.environment.get("NCCL_IB_DISABLE")
+        variables = variables_in_force(container)
+        disabled = variables.get("NCCL_IB_DISABLE")
         if disabled is not None and disabled.lower() not in _FALSE:
             yield (
                 f"{container} sets NCCL_IB_DISABLE={disabled} on RDMA nodes; NCCL uses TCP, and the RDMA NICs idle. "
                 "Remove the variable."
             )
-        net = container.environment.get("NCCL_NET")
+        net = variables.get("NCCL_NET")
         if net is not None and net.lower() in _OTHER_NETS:
             yield (
                 f"{container} sets NCCL_NET={net} on RDMA nodes; NCCL uses that instead of gIB, and the RDMA NICs "
@@ -156,7 +159,7 @@ def env_keeps_fabric(pod: NetworkedPod) -> Iterator[str]:
 )
 def env_is_not_hard_coded(pod: NetworkedPod) -> Iterator[str]:
     for container in pod.accelerated if pod.rdma else ():
-        env = container.environment
+        env = variables_in_force(container)
         other = sorted(n for n, value in SCRIPT_ENV.items() if n != "NCCL_NET" and env.get(n, value) != value)
         if other:
             said = ", ".join(f"{name}={env[name]}" for name in other)
@@ -179,7 +182,7 @@ def env_is_not_hard_coded(pod: NetworkedPod) -> Iterator[str]:
 def tuner_file_fits(placement: Placement) -> Iterator[str]:
     accelerator = placement.asks(ACCELERATOR_LABEL)
     for container in placement.pod.containers:
-        path = container.environment.get("NCCL_TUNER_CONFIG_PATH", "")
+        path = variables_in_force(container).get("NCCL_TUNER_CONFIG_PATH", "")
         meant = TUNER_FILES.get(path.rpartition("/")[2])
         if meant and accelerator and accelerator in _ARCH_OF and meant != accelerator:
             yield (
@@ -205,7 +208,7 @@ def socket_interface_exists(pod: NetworkedPod) -> Iterator[str]:
     present = {"eth0", "lo", *pod.interfaces}
     for container in pod.accelerated:
         for name in ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME"):
-            value = container.environment.get(name, "")
+            value = variables_in_force(container).get(name, "")
             wanted = [part.strip() for part in value.lstrip("=").split(",") if part.strip()]
             exact = value.startswith("=") or name.startswith("GLOO")
             if not wanted or value.startswith("^") or "$" in value:
@@ -234,7 +237,7 @@ _LEAST_SHARED_MEMORY = 2**30
 )
 def server_has_shared_memory(server: ModelServer) -> Iterator[str]:
     container, pod = server.container, server.pod
-    if container.accelerators < 2 or not container.requested(GPU_RESOURCE) or pod.object.group == "serving.kserve.io":
+    if container.accelerators < 2 or not container.requested(GPU_RESOURCE) or pod.object.group == KSERVE_GROUP:
         return
     if not pod.spec.absent("hostIPC") and pod.spec.flag("hostIPC") is not False:
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, collapse_addresses
 
-from inference.facts.gke import ACCELERATOR_LABEL, INTERFACES_ANNOTATION, REQUIRED_APIS
+from inference.facts.gke import ACCELERATOR_LABEL, INTERFACES_ANNOTATION, NETWORKING_GROUP, REQUIRED_APIS
 from inference.facts.machines import MACHINES
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.cloud import Cluster, Firewall, Network, ranges
@@ -20,6 +20,7 @@ from inference.rules.views.hosting import cluster_of
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import PodTemplate
+from inference.rules.views.resources import short_name
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import UNKNOWN
 from inference.rules.views.vpc import Vpcs
@@ -135,7 +136,7 @@ def _extended(stack: Stack) -> Iterator[tuple[KubernetesObject, str]]:
         if to_pool and any(gateway.gke for gateway in route.parents(stack)):
             yield route.object, f"{route} leads to an InferencePool"
     for kind in _EXTENSIONS:
-        for extension in stack.objects(kind, "networking.gke.io"):
+        for extension in stack.objects(kind, NETWORKING_GROUP):
             if any(gateway.gke for gateway in stack.each(Gateway)):
                 yield extension, f"{extension} extends requests"
 
@@ -146,8 +147,8 @@ _PUBLIC_REGISTRIES = frozenset(
     {"docker.io", "index.docker.io", "registry-1.docker.io", "ghcr.io", "nvcr.io", "quay.io",
      "public.ecr.aws", "mcr.microsoft.com"}
 )  # fmt: skip
+_NAT_TYPE, _ROUTER = "gcp:compute/routerNat:RouterNat", "gcp:compute/router:Router"
 _OTHER_WAYS_OUT = (
-    "gcp:compute/routerNat:RouterNat",
     "gcp:compute/vPNTunnel:VPNTunnel",
     "gcp:compute/interconnectAttachment:InterconnectAttachment",
     "gcp:compute/networkPeering:NetworkPeering",
@@ -177,6 +178,7 @@ def private_nodes_reach_registries(stack: Stack) -> Iterator[About]:
         for cluster in stack.each(Cluster)
         if cluster.props.flag("privateClusterConfig", "enablePrivateNodes") is True
         and isinstance(vpcs.home(cluster), Network)
+        and not _translated(stack, vpcs, cluster)
     }
     for pod in stack.pods() if lonely else ():
         cluster = cluster_of(stack, pod.object.resource)
@@ -186,9 +188,24 @@ def private_nodes_reach_registries(stack: Stack) -> Iterator[About]:
         yield About(
             pod.object.resource,
             f'{pod} pulls {foreign} from the Internet to the private nodes of the cluster "{cluster.resource.name}", '
-            "whose VPC the program makes without a NAT; the pull ends in a timeout. Declare a RouterNat there, or pull "
-            "through an Artifact Registry repository.",
+            "for whose VPC and region the program makes no NAT; the pull ends in a timeout. Declare a RouterNat there, "
+            "or pull through an Artifact Registry repository.",
         )
+
+
+def _translated(stack: Stack, vpcs: Vpcs, cluster: Cluster) -> bool:
+    """Whether a NAT serves the VPC and the region of a cluster, or may."""
+    routers = stack.of_type(_ROUTER)
+    for nat in stack.of_type(_NAT_TYPE):
+        router = stack.reference(nat, "router", among=routers)
+        if router is None:
+            return True
+        vpc = vpcs.vpc(router, "network")
+        region = nat.props.text("region") or router.props.text("region")
+        here = region is None or cluster.region is None or short_name(region) == cluster.region
+        if here and vpc in (None, vpcs.home(cluster)):
+            return True
+    return False
 
 
 def _leads_out(stack: Stack, urn: str) -> bool:

@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from inference.facts.nim import API_KEY_ENV, CACHE_PATH, REGISTRY, REGISTRY_USER
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.openness import SecretObject
 from inference.rules.views.pods import PodTemplate
@@ -23,11 +24,7 @@ from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
 _DEPLOY = "https://github.com/NVIDIA/nim-deploy"
-_NGC = "nvcr.io"
-_USER = "$oauthtoken"
-_KEY = "NGC_API_KEY"
 _CACHE_VARIABLE = "NIM_CACHE_PATH"
-_CACHE = "/opt/nim/.cache"
 _OTHER_SOURCES = ("NIM_MODEL_PATH", "NIM_MODEL_NAME", "NIM_REPOSITORY_OVERRIDE", "NIM_FT_MODEL")
 """Variables that let NIM take its model from elsewhere than NGC."""
 
@@ -45,18 +42,18 @@ _OTHER_SOURCES = ("NIM_MODEL_PATH", "NIM_MODEL_NAME", "NIM_REPOSITORY_OVERRIDE",
 def api_key_from_secret(stack: Stack) -> Iterator[About]:
     for server in stack.each(ModelServer):
         container = server.container
-        registry = (container.image or "").startswith(f"{_NGC}/nim/")
+        registry = (container.image or "").startswith(f"{REGISTRY}/nim/")
         if server.engine != "nim" or not registry or not container.props.known("env"):
             continue
         entries = container.props.sections("env")
         names = {entry.text("name") for entry in entries}
         unknown = len(entries) != (container.props.size("env") or 0) or None in names
-        if unknown or _KEY in names or names & set(_OTHER_SOURCES) or _from_whole_secret(stack, server):
+        if unknown or API_KEY_ENV in names or names & set(_OTHER_SOURCES) or _from_whole_secret(stack, server):
             continue
         yield About(
             server.pod.object.resource,
-            f"{server} runs {container.image} without {_KEY}; it may not download its model and ends at start. "
-            f"Add env {_KEY} with valueFrom.secretKeyRef.",
+            f"{server} runs {container.image} without {API_KEY_ENV}; it may not download its model and ends at start. "
+            f"Add env {API_KEY_ENV} with valueFrom.secretKeyRef.",
         )
 
 
@@ -69,7 +66,7 @@ def _from_whole_secret(stack: Stack, server: ModelServer) -> bool:
         found = stack.object(kind, "", entry.text(field, "name"), server.pod.namespace)
         keys = keys_of(found) if found is not None else None
         prefix = entry.text("prefix") or ""
-        if keys is None or any(prefix + key == _KEY for key in keys):
+        if keys is None or any(prefix + key == API_KEY_ENV for key in keys):
             return True
     return False
 
@@ -90,13 +87,16 @@ def pull_secret_user(secret: SecretObject) -> Iterator[str]:
     props = secret.object.props
     text = props.text("stringData", ".dockerconfigjson") or _decoded(props.text("data", ".dockerconfigjson"))
     for registry, login in _logins(text).items():
-        if registry.removeprefix("https://").partition("/")[0] != _NGC:
+        if registry.removeprefix("https://").partition("/")[0] != REGISTRY:
             continue
         user = login.text("username")
         if user is None and (pair := _decoded(login.text("auth"))):
             user = pair.partition(":")[0]
-        if user is not None and user != _USER:
-            yield f'{secret} logs in to {_NGC} as "{user}"; NGC keys belong to {_USER}. Set username: {_USER}.'
+        if user is not None and user != REGISTRY_USER:
+            yield (
+                f'{secret} logs in to {REGISTRY} as "{user}"; NGC keys belong to {REGISTRY_USER}. '
+                f"Set username: {REGISTRY_USER}."
+            )
 
 
 def _decoded(text: str | None) -> str | None:
@@ -134,7 +134,7 @@ def cache_on_volume(server: ModelServer) -> Iterator[str]:
     if container in server.pod.models:  # KServe mounts storageUri, and the runtime says where the cache is.
         return
     entries = [entry for entry in container.props.sections("env") if entry.text("name") == _CACHE_VARIABLE]
-    path = entries[-1].text("value") if entries else _CACHE
+    path = entries[-1].text("value") if entries else CACHE_PATH
     mounts = container.props.sections("volumeMounts")
     if path is None or any(mount.text("mountPath") is None for mount in mounts) or not container.props.known("env"):
         return

@@ -7,11 +7,13 @@ write logs and cannot pull images, and a GPU node is billed in ImagePullBackOff.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from inference.facts.permissions import NODE_ROLES
 from inference.rules.framework import About, Level, Severity, rule
-from inference.rules.views.cloud import NodePool
+from inference.rules.views.cloud import Cluster, NodePool
 from inference.rules.views.fleet import Fleet
 from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
@@ -22,20 +24,6 @@ _ACCOUNT = "gcp:serviceaccount/account:Account"
 _CLOUD_PLATFORM = frozenset({"https://www.googleapis.com/auth/cloud-platform", "cloud-platform"})
 
 _ANYTHING = frozenset({"roles/owner", "roles/editor"})
-_NODE_ROLES = frozenset(
-    {"roles/container.defaultNodeServiceAccount", "roles/container.nodeServiceAccount", "roles/logging.logWriter"}
-)
-"""Each of them stands for the set of roles with which a node reports logs and metrics."""
-_PULL_ROLES = frozenset(
-    {
-        "roles/artifactregistry.reader",
-        "roles/artifactregistry.writer",
-        "roles/artifactregistry.repoAdmin",
-        "roles/artifactregistry.admin",
-        "roles/storage.objectViewer",
-        "roles/storage.admin",
-    }
-)
 
 
 @rule(
@@ -99,17 +87,93 @@ def identity_has_roles(stack: Stack) -> Iterator[About]:
         roles = granted.get(account.urn, frozenset())
         missing = [
             wanted
-            for wanted, enough in (
-                ("roles/container.defaultNodeServiceAccount", _NODE_ROLES),
-                ("roles/artifactregistry.reader", _PULL_ROLES),
-            )
-            if not roles & (enough | _ANYTHING) and UNKNOWN not in roles and not _own_role(roles)
+            for wanted, others in NODE_ROLES.items()
+            if not roles & (others | _ANYTHING | {wanted}) and UNKNOWN not in roles and not _own_role(roles)
         ]
         if missing:
             yield About(
                 site.pool.resource,
                 f'{site.pool} runs its nodes as the service account "{account.name}", to which the program does not '
                 f"grant {' and '.join(missing)}. Grant {'them' if len(missing) > 1 else 'it'} with an IAMMember.",
+            )
+
+
+@rule(
+    "nodepool-identity-is-narrow",
+    title="The service account of the nodes is neither Owner nor Editor of the project",
+    breaks="Nothing fails. Whoever gets a pod to ask the metadata server of a node may change everything in the "
+    "project.",
+    fix="Grant roles/container.defaultNodeServiceAccount and roles/artifactregistry.reader instead.",
+    source=_HARDENING,
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    covers=("PGCP-008",),
+)
+def identity_is_narrow(stack: Stack) -> Iterator[About]:
+    accounts = {account.urn: account for account in stack.of_type(_ACCOUNT)}
+    granted = _granted(stack, accounts) if accounts else None
+    judged: set[str] = set()
+    for site in stack.view(Fleet).sites if granted else ():
+        account = _account(site.pool, accounts)
+        if account is None or account.urn in judged or granted is None:
+            continue
+        judged.add(account.urn)
+        wide = sorted(str(role) for role in granted.get(account.urn, frozenset()) & _ANYTHING)
+        if wide:
+            yield About(
+                site.pool.resource,
+                f'{site.pool} runs its nodes as the service account "{account.name}", to which the program grants '
+                f"{' and '.join(wide)}; every pod that reaches the metadata of a node may change the project. "
+                "Grant roles/container.defaultNodeServiceAccount and roles/artifactregistry.reader instead.",
+            )
+
+
+# ---------------------------------------------------------------- identities of pods
+
+_WORKLOAD_POOL = re.compile(r"[^/\s]+\.svc\.id\.goog")
+_WORKLOAD_IDENTITY = "https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity"
+
+
+@rule(
+    "cluster-workload-pool-form",
+    title="The workload pool of a cluster is PROJECT.svc.id.goog",
+    breaks="GKE refuses the cluster: it knows one workload pool for each project, and its name.",
+    fix="Set workloadIdentityConfig.workloadPool to PROJECT.svc.id.goog.",
+    source=_WORKLOAD_IDENTITY,
+    severity=Severity.HIGH,
+    covers=("STO-002",),
+    on=Cluster,
+)
+def workload_pool_form(cluster: Cluster) -> Iterator[str]:
+    name = cluster.props.text("workloadIdentityConfig", "workloadPool")
+    if name and not _WORKLOAD_POOL.fullmatch(name):
+        yield (
+            f'{cluster} has the workload pool "{name}", which is no pool of a project; GKE refuses it. '
+            "Write PROJECT.svc.id.goog, with the project's ID."
+        )
+
+
+@rule(
+    "nodepool-metadata-has-workload-pool",
+    title="Nodes with GKE's metadata server belong to a cluster with a workload pool",
+    breaks="GKE refuses the pool: GKE_METADATA gives pods identities of the cluster's workload pool, and there is "
+    "none.",
+    fix="Set workloadIdentityConfig.workloadPool on the cluster.",
+    source=_WORKLOAD_IDENTITY,
+    severity=Severity.HIGH,
+    covers=("STO-002",),
+)
+def metadata_has_workload_pool(stack: Stack) -> Iterator[About]:
+    for site in stack.view(Fleet).sites:
+        mode = site.pool.config.text("workloadMetadataConfig", "mode")
+        if mode != "GKE_METADATA" or site.pool.inline or site.cluster is None or site.cluster.autopilot:
+            continue
+        if site.cluster.props.absent("workloadIdentityConfig", "workloadPool"):
+            yield About(
+                site.pool.resource,
+                f'{site.pool} has workloadMetadataConfig GKE_METADATA, and its cluster "{site.cluster.resource.name}" '
+                "has no workload pool; GKE refuses the pool. Set workloadIdentityConfig.workloadPool: "
+                "PROJECT.svc.id.goog on the cluster.",
             )
 
 

@@ -10,39 +10,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inference.facts.gke import GPU_DRIVER_VERSIONS
-from inference.facts.machines import ATTACHABLE, Machine
+from inference.facts.machines import ATTACHABLE, MACHINES, Machine
+from inference.facts.tpus import GENERATIONS
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.buying import scarce
 from inference.rules.views.cloud import Cluster, NodePool
 from inference.rules.views.drivers import installs_driver
 from inference.rules.views.fleet import Fleet
-from inference.rules.views.guards import ignores
+from inference.rules.views.guards import ignores, observed
 from inference.rules.views.installers import installed
 from inference.rules.views.stack import Stack
-from inference.rules.views.values import Props
 
 _GPUS = "https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"
 _TOOLKIT = "https://github.com/GoogleCloudPlatform/cluster-toolkit/tree/develop/modules/compute/gke-node-pool"
 _PROVIDER = "https://www.pulumi.com/registry/packages/gcp/api-docs/container/nodepool/"
 
-_WITHOUT_MIG = frozenset(
-    {
-        "nvidia-tesla-t4",
-        "nvidia-tesla-v100",
-        "nvidia-tesla-p100",
-        "nvidia-tesla-p4",
-        "nvidia-l4",
-        "nvidia-gb200",
-        "nvidia-gb300",
-    }
-)
-"""GPUs that cannot be partitioned on GKE: the silicon cannot, or (GB200, GB300) its memory mode excludes it."""
-
 _SET_DRIVER = "Set gpuDriverInstallationConfig.gpuDriverVersion: LATEST."
 
-_SHARING = frozenset({"TIME_SHARING", "MPS"})
-_CLIENTS = range(2, 49)
-"""Containers that may share one GPU: https://cloud.google.com/kubernetes-engine/docs/how-to/timesharing-gpus"""
+
+def _series() -> dict[str, frozenset[str]]:
+    names = (*MACHINES, *(name for generation in GENERATIONS.values() for name in generation.machine_types))
+    return {s: frozenset(n for n in names if n.startswith(f"{s}-")) for s in {n.partition("-")[0] for n in names}}
+
+
+_SERIES = _series()
+"""Machine types of the series that carry nothing but accelerators."""
 
 _PODS_PER_NODE = range(8, 257)
 """https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr"""
@@ -105,6 +97,26 @@ def _misfits(pool: NodePool, machine: Machine, kind: str, count: int | None) -> 
 
 
 @rule(
+    "nodepool-machine-type-exists",
+    title="A machine type of an accelerator family is one that there is",
+    breaks="GKE refuses the pool: the machine type does not exist. Accelerator machines come in a few sizes: A3 Ultra, "
+    "A3 Mega, A4 and A4X in one each.",
+    fix="Choose from the list of the family. The lists known here age: overrule this rule for a size that is new.",
+    source="https://cloud.google.com/compute/docs/accelerator-optimized-machines",
+    severity=Severity.HIGH,
+    level=Level.ADVISORY,
+    covers=("NP-010",),
+    on=NodePool,
+)
+def machine_type_exists(pool: NodePool) -> Iterator[str]:
+    name = pool.machine_type or ""
+    series = name.partition("-")[0]
+    if series in _SERIES and name not in _SERIES[series]:
+        listed = ", ".join(sorted(_SERIES[series]))
+        yield f"{pool} asks for {name}, and the machine types of {series} are {listed}. Set machineType to one of them."
+
+
+@rule(
     "nodepool-driver-is-installed",
     title="Every GPU pool says which driver GKE installs, unless the program installs one itself",
     breaks="The node is Ready and billed, and its allocatable nvidia.com/gpu is 0: pods stay Pending with "
@@ -131,7 +143,7 @@ def _drivers(pool: NodePool) -> Iterator[tuple[str, str | None]]:
     place = ("gpuDriverInstallationConfig", "gpuDriverVersion")
     for accelerator in pool.config.sections("guestAccelerators"):
         if accelerator.integer("count") != 0 and accelerator.known(*place):
-            yield accelerator.text("type") or "its GPUs", accelerator.text(*place)
+            yield accelerator.text("type") or "its GPUs", accelerator.text(*place) or None
 
 
 def _unsaid(pool: NodePool) -> Iterator[str]:
@@ -145,6 +157,11 @@ def _unsaid(pool: NodePool) -> Iterator[str]:
             yield (
                 f"{pool} does not say which driver GKE installs for {kind}; by its version GKE installs none, or one "
                 f"that current CUDA images find too old. {_SET_DRIVER}"
+            )
+        elif version == "LATEST" and (pool.config.text("imageType") or "").upper().startswith("UBUNTU"):
+            yield (
+                f"{pool} boots Ubuntu and asks for the LATEST driver for {kind}, which GKE has for Container-Optimized "
+                "OS only. Set gpuDriverVersion: DEFAULT, or imageType: COS_CONTAINERD."
             )
         elif version not in GPU_DRIVER_VERSIONS:
             known = ", ".join(GPU_DRIVER_VERSIONS)
@@ -182,31 +199,6 @@ def secure_boot_allows_driver(pool: NodePool) -> Iterator[str]:
         )
 
 
-@rule(
-    "nodepool-gpu-sharing-is-possible",
-    title="GPUs are shared in a way that they support",
-    breaks="GKE refuses the pool, or its nodes offer no GPU.",
-    fix="TIME_SHARING or MPS with 2 to 48 clients; MIG partitions only on A100, H100, H200, B200 and RTX PRO 6000.",
-    source="https://cloud.google.com/kubernetes-engine/docs/concepts/timesharing-gpus",
-    severity=Severity.MEDIUM,
-    on=NodePool,
-)
-def gpu_sharing_is_possible(pool: NodePool) -> Iterator[str]:
-    for accelerator in pool.config.sections("guestAccelerators"):
-        kind, partition = accelerator.text("type"), accelerator.text("gpuPartitionSize")
-        if partition and kind in _WITHOUT_MIG:
-            yield f"{pool} partitions {kind} into {partition}, which it cannot do. Take gpuPartitionSize away."
-        yield from _sharing(pool, accelerator.section("gpuSharingConfig"))
-
-
-def _sharing(pool: NodePool, config: Props) -> Iterator[str]:
-    strategy, clients = config.text("gpuSharingStrategy"), config.integer("maxSharedClientsPerGpu")
-    if strategy is not None and strategy not in _SHARING:
-        yield f'{pool} shares GPUs by "{strategy}", which GKE does not know. Write TIME_SHARING or MPS.'
-    if clients is not None and clients not in _CLIENTS:
-        yield f"{pool} lets {clients} containers share a GPU; GKE allows 2 to 48. Set maxSharedClientsPerGpu."
-
-
 # ---------------------------------------------------------------- size
 
 
@@ -232,6 +224,8 @@ def limits_agree(pool: NodePool) -> Iterator[str]:
                 f"{pool} starts with initialNodeCount {initial} and may have {most} {high}. "
                 f"Set initialNodeCount to at most {high}."
             )
+    if limits and all(limits.known(key) and not limits.integer(key) for key in ("maxNodeCount", "totalMaxNodeCount")):
+        yield f"{pool} scales and has no maximum of nodes, which GKE refuses. Set maxNodeCount or totalMaxNodeCount."
     mixed = [key for key in ("minNodeCount", "maxNodeCount") if limits.integer(key)]
     total = [key for key in ("totalMinNodeCount", "totalMaxNodeCount") if limits.integer(key)]
     if mixed and total:
@@ -253,7 +247,7 @@ def limits_agree(pool: NodePool) -> Iterator[str]:
 )
 def size_has_one_owner(pool: NodePool) -> Iterator[str]:
     count = pool.props.integer("nodeCount")
-    if count is None or pool.flex_start or pool.queued:
+    if count is None or pool.flex_start or pool.queued or observed(pool.props):
         return
     if pool.props.section("autoscaling") and not ignores(pool.resource, "nodeCount"):
         yield (
@@ -275,7 +269,7 @@ def size_has_one_owner(pool: NodePool) -> Iterator[str]:
 )
 def max_pods_is_possible(pool: NodePool) -> Iterator[str]:
     count = pool.props.integer("maxPodsPerNode")
-    if count is not None and count not in _PODS_PER_NODE:
+    if count and count not in _PODS_PER_NODE:
         yield f"{pool} plans for {count} pods a node; GKE allows 8 to 256. Set maxPodsPerNode, for example 110."
 
 
@@ -290,7 +284,7 @@ def max_pods_is_possible(pool: NodePool) -> Iterator[str]:
 )
 def cluster_max_pods_is_possible(cluster: Cluster) -> Iterator[str]:
     count = cluster.props.integer("defaultMaxPodsPerNode")
-    if count is not None and count not in _PODS_PER_NODE:
+    if count and count not in _PODS_PER_NODE:
         yield f"{cluster} plans for {count} pods a node; GKE allows 8 to 256. Set defaultMaxPodsPerNode."
 
 

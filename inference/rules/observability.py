@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
-from inference.facts.vllm import RENAMED_METRICS
+from inference.facts.controllers import KSERVE_GROUP
+from inference.facts.vllm import METRICS, METRICS_PATH, RENAMED_METRICS, RENAMED_METRICS_GONE
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.autoscalers import Autoscaler
 from inference.rules.views.hosting import cluster_of
@@ -20,6 +22,7 @@ from inference.rules.views.monitoring import PodMonitoring, monitorings_of
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.routing import servers_in
 from inference.rules.views.stack import Stack
+from inference.rules.views.values import Props
 
 _ENGINE = "https://github.com/GoogleCloudPlatform/prometheus-engine"
 _GMP = "https://docs.cloud.google.com/stackdriver/docs/managed-prometheus/setup-managed"
@@ -43,6 +46,10 @@ _UNITS = {"y": 31536e3, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s"
 _PROCESSOR = frozenset({"cpu", "memory"})
 _MANAGED = "prometheus.googleapis.com|"
 _ADAPTER = "custom-metrics-stackdriver-adapter"
+_METRIC = re.compile(r"vllm:[a-z0-9_]{1,80}")
+_SERIES = re.compile(r"_(?:total|bucket|sum|count|created)$")
+_TYPED = 0.92
+"""Likeness of two names from which on one is the other with a slip of the pen."""
 
 
 @rule(
@@ -108,10 +115,53 @@ def monitoring_finds_pods(stack: Stack) -> Iterator[About]:
                     f"{monitoring} selects no pod of namespace {monitoring.namespace}; nothing is scraped. {other} has "
                     f"the labels {', '.join(f'{k}={v}' for k, v in sorted(other.labels.items())) or '(none)'}.",
                 )
+            elif other is None and (strangers := _elsewhere(stack, monitoring)):
+                yield About(
+                    monitoring.resource,
+                    f"{monitoring} is in namespace {monitoring.namespace}, and {strangers[0]}, whose labels it "
+                    f"selects, in {strangers[0].namespace}; it scrapes its own namespace only. Declare it there, or a "
+                    "ClusterPodMonitoring.",
+                )
             continue
         for endpoint in monitoring.endpoints:
             if problem := _wrong_port(endpoint.text("port"), endpoint.integer("port"), pods):
                 yield About(monitoring.resource, f"{monitoring} {problem}")
+            for problem in _wrong_path(endpoint, pods):
+                yield About(monitoring.resource, f"{monitoring} {problem}")
+
+
+def _elsewhere(stack: Stack, monitoring: PodMonitoring) -> tuple[PodTemplate, ...]:
+    """Return pods of other namespaces that it would select, where nothing may put pods into its own."""
+    wanted = monitoring.spec.strings("selector", "matchLabels")
+    if not wanted or monitoring.only_in is None or may_bring(stack, monitoring.namespace):
+        return ()
+    key, value = next(iter(wanted.items()))
+    candidates = stack.view(_pods_by_label).get((key, value), ())
+    return tuple(pod for pod in candidates if monitoring.selects(pod))
+
+
+def _pods_by_label(stack: Stack) -> dict[tuple[str, str], list[PodTemplate]]:
+    found: dict[tuple[str, str], list[PodTemplate]] = {}
+    for pod in stack.pods():
+        for label in pod.labels.items():
+            found.setdefault(label, []).append(pod)
+    return found
+
+
+def _wrong_path(endpoint: Props, pods: tuple[PodTemplate, ...]) -> Iterator[str]:
+    """Yield why the servers answer nothing on the path that is scraped."""
+    path = "/metrics" if endpoint.absent("path") else endpoint.text("path")
+    for server in servers_in(pods):
+        names = {port.text("name"): port.integer("containerPort") for port in server.container.props.sections("ports")}
+        port = endpoint.integer("port") or names.get(endpoint.text("port"))
+        if path is None or port is None or port != server.port or not server.serves_http:
+            continue
+        if server.engine == "vllm" and not server.front and path != METRICS_PATH:
+            yield f"scrapes {path} of {server}, which has its metrics on {METRICS_PATH}. Set path: {METRICS_PATH}."
+        if server.engine == "sglang" and server.options.complete and not server.options.has("enable-metrics"):
+            yield (
+                f"scrapes {server}, which exports metrics only when it is told to. Add --enable-metrics to its options."
+            )
 
 
 def _well_known_pods(stack: Stack) -> dict[str, PodTemplate]:
@@ -127,7 +177,7 @@ def _well_known_pods(stack: Stack) -> dict[str, PodTemplate]:
 
 def _labels_known(pod: PodTemplate) -> bool:
     labels = pod.metadata.section("labels")
-    controlled = pod.object.group in {"serving.kserve.io", "ray.io"}
+    controlled = pod.object.group in {KSERVE_GROUP, "ray.io"}
     return pod.metadata.known("labels") and all(labels.known(key) for key in labels) and not controlled
 
 
@@ -135,7 +185,7 @@ def _wrong_port(name: str | None, number: int | None, pods: tuple[PodTemplate, .
     ports = [port for pod in pods for container in pod.all_containers for port in container.props.sections("ports")]
     if any(not container.props.known("ports") for pod in pods for container in pod.all_containers):
         return None
-    if any(pod.object.group in {"serving.kserve.io", "ray.io"} for pod in pods):
+    if any(pod.object.group in {KSERVE_GROUP, "ray.io"} for pod in pods):
         return None
     if name is not None and not name.isdigit():
         names = sorted({found for port in ports if (found := port.text("name"))})
@@ -227,6 +277,15 @@ def metric_exported(stack: Stack) -> Iterator[About]:
                 yield About(
                     scaler.resource, f"{scaler} asks for {gone}, which vLLM no longer exports. Use {successor}."
                 )
+        for asked in dict.fromkeys(word for name in names for word in _METRIC.findall(name)):
+            plain = _SERIES.sub("", asked)
+            meant = (
+                get_close_matches(plain, METRICS, 1, _TYPED) if plain not in METRICS | RENAMED_METRICS.keys() else []
+            )
+            if meant:
+                yield About(
+                    scaler.resource, f"{scaler} asks for {asked}, which vLLM does not export. Ask for {meant[0]}."
+                )
         engine = [name for name in names if "vllm:" in name]
         managed = [name for name in names if name.startswith(_MANAGED)]
         if not pods or not engine or not _owns_monitoring(stack, scaler):
@@ -237,7 +296,7 @@ def metric_exported(stack: Stack) -> Iterator[About]:
                 f"{scaler} asks for {engine[0]}, and no PodMonitoring scrapes the pods of {target}; it never gets a "
                 "value. Declare a PodMonitoring that selects them.",
             )
-        if managed and not stack.view(_has_adapter):
+        if managed and cluster_of(stack, scaler.resource) is not None and not stack.view(_has_adapter):
             yield About(
                 scaler.resource,
                 f"{scaler} asks the custom metrics API for {managed[0]}, and the program installs no adapter that "
@@ -247,7 +306,7 @@ def metric_exported(stack: Stack) -> Iterator[About]:
 
 def _current(pods: tuple[PodTemplate, ...]) -> bool:
     versions = [server.image_version for server in servers_in(pods) if server.engine == "vllm"]
-    return not versions or any(version is None or version >= (0, 13, 0) for version in versions)
+    return not versions or any(version is None or version >= RENAMED_METRICS_GONE for version in versions)
 
 
 def _owns_monitoring(stack: Stack, scaler: Autoscaler) -> bool:

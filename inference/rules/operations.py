@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from inference.rules.framework import About, Level, Severity, rule
+from inference.rules.views.autoscalers import Autoscaler
 from inference.rules.views.fleet import Sites
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.leader_worker_sets import LeaderWorkerSet, scaled
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.resources import Resource
 from inference.rules.views.servers import ModelServer
-from inference.rules.views.serving import completed_elsewhere, server_in, sites_of
-from inference.rules.views.shell import Script
+from inference.rules.views.serving import completed_elsewhere, server_in, sites_of, variables_in_force
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import UNKNOWN, Props
 
@@ -78,7 +78,7 @@ def server_drains(server: ModelServer) -> Iterator[str]:
             f"{server} waits {sleep:g} s in its preStop hook, and gateways take up to {_LEAST_SLEEP} s to stop sending "
             f"it requests; the last ones fail. Sleep at least {_LEAST_SLEEP} s."
         )
-    if grace < max(needed, _LEAST_GRACE) and not for_spot:
+    if (grace < max(needed, _LEAST_GRACE) or grace <= sleep) and not for_spot:
         stated = "the default of 30" if unstated else f"{grace}"
         yield (
             f"{server} is killed after terminationGracePeriodSeconds ({stated} s), while preStop and the shutdown take "
@@ -92,16 +92,9 @@ def server_drains(server: ModelServer) -> Iterator[str]:
 def _scalers(stack: Stack) -> Mapping[tuple[str, str, str], int | None]:
     """Return the fewest replicas that an autoscaler keeps, by kind, namespace and name of its target."""
     found: dict[tuple[str, str, str], int | None] = {}
-    for kind, group, key, default in (
-        ("HorizontalPodAutoscaler", "autoscaling", "minReplicas", 1),
-        ("ScaledObject", "keda.sh", "minReplicaCount", 0),
-    ):
-        for scaler in stack.objects(kind, group):
-            target = scaler.spec.section("scaleTargetRef")
-            name = target.text("name")
-            least = default if scaler.spec.absent(key) else scaler.spec.integer(key)
-            if name is not None:
-                found[target.text("kind") or "Deployment", scaler.namespace, name] = least
+    for scaler in stack.each(Autoscaler):
+        if scaler.target_name is not None:
+            found[scaler.target_kind or "Deployment", scaler.namespace, scaler.target_name] = scaler.least
     return found
 
 
@@ -295,6 +288,31 @@ def rollout_has_room(stack: Stack) -> Iterator[About]:
             )
 
 
+@rule(
+    "operations-rollout-is-accepted",
+    title="A rollout of a Deployment may take a pod away or add one",
+    breaks="The API server refuses the object: 'maxUnavailable may not be 0 when maxSurge is 0', or 'may not be "
+    "specified when strategy type is Recreate'.",
+    fix="Set maxUnavailable: 1 where no accelerator is free for another pod, and maxSurge: 1 where one is.",
+    source=_DEPLOYMENT,
+    severity=Severity.HIGH,
+    on=PodTemplate,
+)
+def rollout_is_accepted(pod: PodTemplate) -> Iterator[str]:
+    strategy = pod.object.spec.section("strategy")
+    if not pod.object.is_a("Deployment", "apps") or strategy.absent("rollingUpdate"):
+        return
+    if strategy.text("type") == "Recreate":
+        yield f"{pod} has the strategy Recreate together with rollingUpdate, so it is refused. Remove rollingUpdate."
+        return
+    limits = [strategy.raw("rollingUpdate", key) for key in ("maxSurge", "maxUnavailable")]
+    if all(str(limit).removesuffix("%") in ("0", "0.0") for limit in limits):
+        yield (
+            f"{pod} has maxSurge {limits[0]} and maxUnavailable {limits[1]}, so that no pod may come or go; the API "
+            "server refuses it. Set maxUnavailable: 1."
+        )
+
+
 # ------------------------------------------------------------------ logs
 
 
@@ -343,11 +361,10 @@ def production_is_quiet(container: Container, stack: Environment) -> Iterator[st
     server = server_in(container)
     if server is None and (not container.accelerators or pod.ends):
         return
-    script = Script.of(container)
-    values = {**script.environment, **script.assignments, **(server.environment if server else {})}
+    values = variables_in_force(container)
     for variable, loud in _LOUD.items():
         value = values.get(variable)
-        if value is not None and value.known and value.upper() in loud:
+        if value is not None and value.upper() in loud:
             yield (
                 f"{container} runs with {variable}={value}, which floods the logs of production and slows serving. "
                 + (f"Set {variable}={_QUIET[variable]}." if variable in _QUIET else f"Take {variable} away.")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from inference.facts.endpoint_picker import POOL_GROUP, POOL_GROUP_DEPRECATED
 from inference.facts.gke import NODE_POOL_LABEL, PROVISIONING_LABEL, SPOT_LABEL
-from inference.facts.vllm import KV_CACHE_METRIC, RENAMED_METRICS
+from inference.facts.vllm import KV_CACHE_METRIC, RENAMED_METRICS, RENAMED_METRICS_GONE
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.cloud import NodePool
 from inference.rules.views.gateway import InferencePool, Service
@@ -29,8 +29,6 @@ from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
 
 _METRIC_FLAG = "kv-cache-usage-percentage-metric"
-_OLD_METRIC_GONE = (0, 13, 0)
-"""vLLM from here on exports the new name only."""
 _BLOCK_SIZE_DEFAULT = 16
 _PRECISE = ("precise-prefix-cache-scorer", "precise-prefix-cache-producer")
 
@@ -141,7 +139,7 @@ def kv_metric_current(stack: Stack) -> Iterator[About]:
         versions = [server.image_version for server in servers if server.engine == "vllm"]
         known = [version for version in versions if version is not None]
         if metric is not None and metric in RENAMED_METRICS:
-            if known and len(known) == len(versions) and max(known) < _OLD_METRIC_GONE:
+            if known and len(known) == len(versions) and max(known) < RENAMED_METRICS_GONE:
                 continue
             yield About(
                 source,
@@ -149,7 +147,7 @@ def kv_metric_current(stack: Stack) -> Iterator[About]:
                 f"Set {RENAMED_METRICS[metric]}.",
             )
         elif metric is None and build is not None and build.older_than("gaie", 1, 3, 1):
-            current = [version for version in known if version >= _OLD_METRIC_GONE]
+            current = [version for version in known if version >= RENAMED_METRICS_GONE]
             if current:
                 written = ".".join(map(str, build.version or ()))
                 yield About(

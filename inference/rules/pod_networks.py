@@ -11,10 +11,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from inference.facts.gke import DEVICE_MODES
+from inference.facts.gke import DEVICE_MODES, NETWORKING_GROUP
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.cloud import Network
-from inference.rules.views.fabric import NETWORKING_GROUP, ParameterSet, PodNetwork, neighbors
+from inference.rules.views.fabric import ParameterSet, PodNetwork, neighbors
 from inference.rules.views.fleet import Fleet, Scope
 from inference.rules.views.hosting import cluster_of
 from inference.rules.views.resources import Resource, short_name

@@ -68,6 +68,13 @@ def server_tells_readiness(container: Container) -> Iterator[str]:
 
 
 _PORT_CHECK = re.compile(r"\b(?:nc|ncat|netcat)\b.*-\w*z|/dev/tcp/")
+_ASKS_NOBODY = re.compile(r"(?:\S*/)?true|:|exit 0|.*\b(?:pgrep|pidof)\b.*|.*\bps\b[^|]*\|\s*grep\b.*", re.DOTALL)
+_SHELL = re.compile(r"(?:\S*/)?(?:ba|da|z)?sh\s+-\w*c\s+")
+
+
+def _asks_nobody(command: str) -> bool:
+    asks = re.search(r"curl|wget|http|grpc|python", command)
+    return bool(command) and asks is None and bool(_ASKS_NOBODY.fullmatch(_SHELL.sub("", command).strip()))
 
 
 def _only_connects(probe: Props) -> bool:
@@ -94,6 +101,12 @@ def readiness_asks_server(server: ModelServer) -> Iterator[str]:
                 f"{server} has a {name} that only opens a TCP connection; the port is open before the model is loaded "
                 f"and after the engine has died. Write {name}: {_hint(server)}."
             )
+        written = " ".join(server.container.props.texts(name, "exec", "command"))
+        if server.serves_http and _asks_nobody(written):
+            yield (
+                f"{server} has a {name} that asks nobody ({written}); it succeeds before the model is loaded and after "
+                f"the engine has died. Write {name}: {_hint(server)}."
+            )
 
 
 def _port_of(container: Container, handler: Props) -> int | None:
@@ -117,7 +130,11 @@ _NOT_VLLM = frozenset(
     | {"/v2/health/ready", "/v2/health/live", "/api/health", "/status", "/healthcheck"}
 )
 _NOT_NIM = frozenset({"/", "", "/healthz", "/readyz", "/livez", "/ready", "/live", "/v2/health/ready", "/api/health"})
-_NOT_THERE = {"vllm": _NOT_VLLM, "nim": _NOT_NIM}
+_NOT_TRITON = frozenset({"/", "", "/health", "/healthz", "/ready", "/v1/health/ready", "/v1/models", "/ping"})
+_NOT_THERE = {"vllm": _NOT_VLLM, "nim": _NOT_NIM, "triton": _NOT_TRITON}
+_PLAIN = frozenset({"vllm", "sglang", "tgi"})
+"""Engines that speak plain HTTP unless they are given a certificate."""
+_CERTIFICATES = ("ssl-certfile", "ssl-keyfile")
 
 
 @rule(
@@ -137,6 +154,12 @@ def path_answers(server: ModelServer) -> Iterator[str]:
         return
     keyed = server.options.has("api-key") or vllm.API_KEY_ENV in container.variable_names
     for name in _PROBES:
+        call = container.props.section(name, "grpc")
+        if call and server.engine in _PLAIN and call.integer("port") == server.port:
+            yield (
+                f"{server} has a {name} that speaks gRPC, and the server speaks HTTP on port {server.port}; the probe "
+                f"never succeeds. Write {name}: {_hint(server)}."
+            )
         handler = container.props.section(name, "httpGet")
         port = _port_of(container, handler)
         if not handler or port is None or port != server.port or not handler.known("path"):
@@ -157,11 +180,27 @@ def path_answers(server: ModelServer) -> Iterator[str]:
                 f"{server} has a {name} on {path}, and an API key guards everything below {vllm.GUARDED_PREFIX}; the "
                 f"probe gets 401. Use {server.health_path}, which needs no key."
             )
-        if server.engine == "vllm" and server.options.has("ssl-certfile") and handler.absent("scheme"):
+        certified = any(server.options.has(option) for option in _CERTIFICATES)
+        if (
+            server.engine in _PLAIN
+            and not certified
+            and server.options.complete
+            and handler.text("scheme") == "HTTPS"
+            and not completed_elsewhere(server.pod)
+        ):
+            yield (
+                f"{server} has a {name} with scheme HTTPS, and the server is given no certificate; the handshake fails "
+                "every time. Remove the scheme, or give --ssl-certfile and --ssl-keyfile."
+            )
+        if server.engine == "vllm" and server.options.has("ssl-certfile") and _speaks_plainly(handler):
             yield (
                 f"{server} serves TLS (--ssl-certfile) and its {name} speaks plain HTTP, so it never succeeds. Add "
                 "httpGet.scheme: HTTPS."
             )
+
+
+def _speaks_plainly(handler: Props) -> bool:
+    return handler.absent("scheme") or handler.text("scheme") == "HTTP"
 
 
 @rule(

@@ -59,7 +59,8 @@ class _FrontDoor:
 def _front_doors(stack: Stack) -> Iterator[_FrontDoor]:
     for gateway in stack.each(Gateway):
         known = GATEWAY_CLASSES.get(gateway.class_name or "")
-        purpose = known.proxy_only_purpose if known else _REGIONAL if gateway.regional else None
+        guessed = _CROSS_REGIONAL if "cross-regional" in (gateway.class_name or "") else _REGIONAL
+        purpose = known.proxy_only_purpose if known else guessed if gateway.regional else None
         if gateway.gke and purpose:
             yield _FrontDoor(gateway.resource, f'{gateway} of the class "{gateway.class_name}"', purpose)
     for group in ("networking.k8s.io", "extensions"):

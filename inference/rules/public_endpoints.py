@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inference.rules.framework import About, Level, Severity, rule
-from inference.rules.views.exposure import Ingress, backend_config, guarded_gateways, open_servers
+from inference.rules.views.exposure import Ingress, backend_config, guarded_gateways, kept_inside, open_servers
 from inference.rules.views.gateway import Gateway, HttpRoute, Service
 from inference.rules.views.routing import Link, links, policies_for
 from inference.rules.views.stack import Stack
 
 _VLLM = "https://docs.vllm.ai/en/latest/usage/security.html"
 _SERVICE = "https://docs.cloud.google.com/kubernetes-engine/docs/concepts/service-load-balancer-parameters"
-_INTERNAL = ("networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type")
-_WORLD = frozenset({"0.0.0.0/0", "::/0"})
 _GUARDING_FILTERS = frozenset({"ExternalAuth", "ExtensionRef"})
 
 
@@ -114,20 +112,8 @@ def service_authenticated(stack: Stack) -> Iterator[About]:
             yield About(
                 service.resource,
                 f"{service} of type LoadBalancer puts {server.pod} on the Internet, whose server asks for no key; "
-                f'anybody may use it. Use ClusterIP, or annotate {_INTERNAL[0]}: "Internal".',
+                'anybody may use it. Use ClusterIP, or annotate networking.gke.io/load-balancer-type: "Internal".',
             )
-
-
-def kept_inside(service: Service) -> bool:
-    """Whether a LoadBalancer Service has an internal address or a list of callers, as far as is known."""
-    annotations = service.object.annotations
-    internal = any(annotations.get(key, "").lower() == "internal" for key in _INTERNAL) or any(
-        "internal" in key.lower() or value.lower() == "internal" for key, value in annotations.items()
-    )
-    ranges = set(service.spec.texts("loadBalancerSourceRanges"))
-    limited = bool(ranges) and not ranges & _WORLD
-    unknown = not service.object.metadata.known("annotations") or not service.spec.known("loadBalancerSourceRanges")
-    return internal or limited or unknown or "internal" in (service.spec.text("loadBalancerClass") or "")
 
 
 @rule(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inference.facts.gke import KUEUE_API, KUEUE_QUEUE_LABEL
+from inference.facts.controllers import KUEUE_API, KUEUE_QUEUE_LABEL
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.fleet import Site
 from inference.rules.views.kubernetes import group_of

@@ -13,11 +13,12 @@ from inference.facts.gke import (
     DEFAULT_INTERFACE_ANNOTATION,
     GPU_RESOURCE,
     INTERFACES_ANNOTATION,
+    NETWORKING_GROUP,
     RDMA_CAPABILITY,
 )
 from inference.facts.machines import MACHINES
 from inference.rules.framework import About, Severity, rule
-from inference.rules.views.fabric import NETWORKING_GROUP, NetworkClaims, PodNetwork
+from inference.rules.views.fabric import NetworkClaims, PodNetwork
 from inference.rules.views.fleet import Fleet, Site, Sites
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
@@ -44,6 +45,29 @@ def _whole(pod: NetworkedPod) -> int:
         return known
     small = len(set(pod.rdma)) == _FEWEST and pod.pod.requested(GPU_RESOURCE) <= _FEWEST
     return _FEWEST if small else _MOST
+
+
+@rule(
+    "rdma-interfaces-on-template",
+    title="Interfaces are listed on the pod template",
+    breaks="Annotations of a Deployment or a LeaderWorkerSet stay on the object itself. Its pods get the default "
+    "network alone, and NCCL uses TCP without a word.",
+    fix="Move networking.gke.io/interfaces and networking.gke.io/default-interface to metadata.annotations of the pod "
+    "template; of both templates of a group.",
+    source=_MULTI_NETWORK,
+    severity=Severity.HIGH,
+    covers=("RDMA-005",),
+    on=PodTemplate,
+)
+def interfaces_on_template(pod: PodTemplate) -> Iterator[str]:
+    thing = pod.object
+    if thing.kind == "Pod" or INTERFACES_ANNOTATION not in thing.annotations or not pod.metadata.known("annotations"):
+        return
+    if INTERFACES_ANNOTATION not in pod.annotations and pod.accelerators:
+        yield (
+            f"{pod} has {INTERFACES_ANNOTATION} on {thing} itself and not on the pod template; its pods get no RDMA "
+            "network. Move the annotation to the metadata of the pod template."
+        )
 
 
 @rule(

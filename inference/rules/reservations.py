@@ -38,7 +38,7 @@ _RESERVATION = "gcp:compute/reservation:Reservation"
 def affinity_names_reservation(pool: NodePool) -> Iterator[str]:
     affinity = pool.config.section("reservationAffinity")
     kind = pool.reservation_type
-    if kind is None:
+    if not kind:
         return
     if kind == "SPECIFIC_RESERVATION":
         yield from _names_one(pool, affinity)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from inference.facts.gke import GATEWAY_GROUP, NETWORKING_GROUP
 from inference.rules.framework import About, Severity, rule
-from inference.rules.views.gateway import GATEWAY_GROUP, BackendReference, Gateway, HttpRoute, Service
+from inference.rules.views.gateway import BackendReference, Gateway, HttpRoute, Service
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.installers import may_bring
 from inference.rules.views.kubernetes import KubernetesObject
@@ -25,7 +26,7 @@ _TIMEOUTS = "https://github.com/kubernetes-sigs/gateway-api-inference-extension/
 _ROUTE_API = "https://gateway-api.sigs.k8s.io/api-types/httproute/"
 _POOL_PORT_OF_OLD_RELEASES = 54321
 """Port of the headless Service in which older GKE releases keep the endpoints of a pool."""
-_BUILT_IN = (".k8s.io", "networking.gke.io")
+_BUILT_IN = (".k8s.io", NETWORKING_GROUP)
 """Ends of groups whose controllers make no Services; those of operators end in ``x-k8s.io``."""
 
 

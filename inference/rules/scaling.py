@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from inference.facts.gke import GPU_RESOURCE, TPU_RESOURCE
 from inference.rules.framework import About, Level, Severity, rule
+from inference.rules.views.autoscalers import Autoscaler
 from inference.rules.views.fleet import Site
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.placed import placed
@@ -23,9 +24,6 @@ from inference.rules.views.values import Props
 
 _HPA = "https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/"
 _SERVING = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "LeaderWorkerSet"})
-
-_KEDA_DEFAULT_MAXIMUM = 100
-"""``maxReplicaCount`` of a ScaledObject that names none: https://keda.sh/docs/latest/reference/scaledobject-spec/"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,20 +133,10 @@ def _pods_of_a_replica(placement: Placement) -> int | None:
 
 def _scalers(stack: Stack) -> dict[tuple[str, str, str], _Scaler]:
     found: dict[tuple[str, str, str], _Scaler] = {}
-    for thing in stack.objects("HorizontalPodAutoscaler", "autoscaling"):
-        target = thing.spec.section("scaleTargetRef")
-        found[_key(thing, target)] = _Scaler(
-            thing, _count(thing.spec, "minReplicas", 1), thing.spec.integer("maxReplicas")
-        )
-    for thing in stack.objects("ScaledObject", "keda.sh"):
-        spec, target = thing.spec, thing.spec.section("scaleTargetRef")
-        most = _count(spec, "maxReplicaCount", _KEDA_DEFAULT_MAXIMUM)
-        found[_key(thing, target)] = _Scaler(thing, _count(spec, "minReplicaCount", 0), most)
+    for scaler in stack.each(Autoscaler):
+        key = scaler.namespace, scaler.target_kind or "Deployment", scaler.target_name or ""
+        found[key] = _Scaler(scaler.object, scaler.least, scaler.most)
     return found
-
-
-def _key(thing: KubernetesObject, target: Props) -> tuple[str, str, str]:
-    return thing.namespace, target.text("kind") or "Deployment", target.text("name") or ""
 
 
 # ---------------------------------------------------------------- room for replicas

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inference.facts.controllers import KSERVE_GROUP
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.images import authenticated_registry
 from inference.rules.views.names import pod_references
@@ -91,7 +92,7 @@ def _pull_secrets(stack: Stack, pod: PodTemplate) -> tuple[str, ...] | None:
     if names:
         return names
     given = pod.spec.text("serviceAccountName")
-    if not pod.spec.known("serviceAccountName") or pod.object.group == "serving.kserve.io":
+    if not pod.spec.known("serviceAccountName") or pod.object.group == KSERVE_GROUP:
         return None
     account = stack.object("ServiceAccount", "", given or "default", pod.namespace)
     if account is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from inference.facts import gke
+from inference.facts import controllers
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.gateway import InferencePool, Service
 from inference.rules.views.helm import HelmRelease
@@ -27,7 +27,8 @@ _CONTROLLERS_OWN = (
     "statefulset.kubernetes.io/", "apps.kubernetes.io/", "batch.kubernetes.io/", "jobset.sigs.k8s.io/", "ray.io/",
     "pod-template-hash", "controller-uid", "job-name", "serving.kserve.io/", "kserve.io/",
 )  # fmt: skip
-_CHANGING = frozenset(set(gke.LWS_LABELS) - {gke.LWS_NAME_LABEL, gke.LWS_WORKER_INDEX_LABEL})
+_CHANGING = frozenset(set(controllers.LWS_LABELS) - {controllers.LWS_NAME_LABEL, controllers.LWS_WORKER_INDEX_LABEL})
+_FEW = 50
 _TEMPLATES_TELL = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "Pod", "LeaderWorkerSet", "DaemonSet"})
 
 
@@ -41,7 +42,7 @@ def _comparable(selector: Mapping[str, str]) -> dict[str, str]:
         for key, value in selector.items()
         if not key.startswith(_CONTROLLERS_OWN)
         and key not in _CHANGING
-        and not (key == gke.LWS_WORKER_INDEX_LABEL and value != "0")
+        and not (key == controllers.LWS_WORKER_INDEX_LABEL and value != "0")
     }
 
 
@@ -58,6 +59,10 @@ class _Declared:
     """Namespaces where some labels are not known, or where a controller makes pods of its own."""
     free: Mapping[tuple[str, str, int | str], PodTemplate]
     """A workload that nobody selects, by namespace, label key, and number or name of a port."""
+    alike: Mapping[tuple[str, str, int | str], PodTemplate]
+    """The same by the value of a label: a key is easily misspelled."""
+    apart: Mapping[tuple[str, str], list[PodTemplate]]
+    """All workloads that nobody selects, by key and value of a label."""
     groups: Mapping[str, Mapping[str | None, LeaderWorkerSet]]
     """LeaderWorkerSets by namespace and name."""
     group_named: Mapping[str | None, LeaderWorkerSet]
@@ -68,19 +73,23 @@ def _declared(stack: Stack) -> _Declared:
     taken |= {pod.object.resource.urn for pool in stack.each(InferencePool) for pod in pool.pods(stack)}
     unsettled: set[str] = set()
     free: dict[tuple[str, str, int | str], PodTemplate] = {}
+    alike: dict[tuple[str, str, int | str], PodTemplate] = {}
+    apart: dict[tuple[str, str], list[PodTemplate]] = {}
     for pod in stack.pods():
         if pod.object.kind not in _TEMPLATES_TELL or not _labels_settled(pod):
             unsettled.add(pod.namespace)
         elif pod.object.resource.urn not in taken:
-            for key in pod.labels:
+            for key, value in pod.labels.items():
+                apart.setdefault((key, value), []).append(pod)
                 for port in _ports(pod):
                     free.setdefault((pod.namespace, key, port), pod)
+                    alike.setdefault((pod.namespace, value, port), pod)
     groups: dict[str, dict[str | None, LeaderWorkerSet]] = {}
     named: dict[str | None, LeaderWorkerSet] = {}
     for group in stack.each(LeaderWorkerSet):
         groups.setdefault(group.namespace, {})[group.name] = group
         named.setdefault(group.name, group)
-    return _Declared(frozenset(unsettled), free, groups, named)
+    return _Declared(frozenset(unsettled), free, alike, apart, groups, named)
 
 
 def _with_charts(stack: Stack) -> frozenset[str | None]:
@@ -107,7 +116,7 @@ def selector_matches_pods(stack: Stack) -> Iterator[About]:
         if service.spec.text("type") == "ExternalName" or stack.pods_matching(selector, service.namespace):
             continue
         declared = stack.view(_declared)
-        name = selector.get(gke.LWS_NAME_LABEL)
+        name = selector.get(controllers.LWS_NAME_LABEL)
         if name is not None:
             said = _about_group(declared, service, name, selector)
         elif stack.view(_with_charts) & {service.namespace, None}:
@@ -129,13 +138,14 @@ def _about_group(declared: _Declared, service: Service, name: str, selector: Map
         shown = ", ".join(f"{key}: {value}" for key, value in wrong.items())
         return (
             f"{service} selects pods of {group} with {shown}, and no pod of it has these labels; the Service has no "
-            f'endpoints. Add them to leaderTemplate.metadata.labels, or select {gke.LWS_WORKER_INDEX_LABEL}: "0".'
+            "endpoints. Add them to leaderTemplate.metadata.labels, "
+            f'or select {controllers.LWS_WORKER_INDEX_LABEL}: "0".'
         )
     if groups and None not in groups:
         names = " and ".join(f'"{known}"' for known in list(groups)[:3])
         return (
             f'{service} selects pods of a LeaderWorkerSet "{name}", and namespace {service.namespace} has {names}; '
-            f"the Service has no endpoints. Set {gke.LWS_NAME_LABEL} to the name of the set."
+            f"the Service has no endpoints. Set {controllers.LWS_NAME_LABEL} to the name of the set."
         )
     elsewhere = declared.group_named.get(name)
     if groups or elsewhere is None or not elsewhere.object.placed:
@@ -153,14 +163,24 @@ def _about_near_miss(declared: _Declared, service: Service, selector: Mapping[st
     target = _target(service.ports[0])
     if target is None:
         return None
-    for key in selector:
-        pod = declared.free.get((service.namespace, key, target))
+    for key, value in selector.items():
+        pod = declared.free.get((service.namespace, key, target)) or declared.alike.get(
+            (service.namespace, value, target)
+        )
         if pod is not None:
             wanted = ", ".join(f"{name}: {value}" for name, value in selector.items())
             has = ", ".join(f"{name}: {pod.labels.get(name, 'absent')}" for name in selector)
             return (
                 f"{service} selects {wanted}, which no pod in namespace {service.namespace} has, while {pod} listens "
                 f"on its port and has {has}; the Service has no endpoints. Use the same labels on both."
+            )
+    key, value = next(iter(selector.items()))
+    for pod in declared.apart.get((key, value), ())[:_FEW]:
+        if selector.items() <= pod.labels.items() and target in _ports(pod) and pod.namespace != service.namespace:
+            return (
+                f"{service} of namespace {service.namespace} selects the labels of {pod}, which is in namespace "
+                f"{pod.namespace}; a Service selects in its own namespace only, and has no endpoints. Declare both in "
+                "the same namespace."
             )
     return None
 
@@ -208,7 +228,7 @@ def select_leaders(stack: Stack) -> Iterator[About]:
                 yield About(
                     service.resource,
                     f"{service} also selects {pod}, which answers no HTTP; a part of the requests is refused. Add "
-                    f'{gke.LWS_WORKER_INDEX_LABEL}: "0" to the selector.',
+                    f'{controllers.LWS_WORKER_INDEX_LABEL}: "0" to the selector.',
                 )
 
 

@@ -13,9 +13,13 @@ from collections.abc import Iterator
 
 from inference.facts.gke import (
     CSI_DRIVERS,
+    DEFAULT_BOOT_DISK_GB,
     GCSFUSE_ANNOTATION,
+    GCSFUSE_CACHE_VOLUME,
     GCSFUSE_DRIVER,
+    GCSFUSE_EPHEMERAL_BYTES,
     GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION,
+    GCSFUSE_SIDECAR,
     IMAGE_TYPE,
     ZONE_LABEL,
 )
@@ -37,11 +41,6 @@ _ADDONS = {
     CSI_DRIVERS["parallelstore"]: "parallelstoreCsiDriverConfig",
 }
 """CSI driver to the add-on of a Standard cluster that installs it."""
-_SIDECAR = "gke-gcsfuse-sidecar"
-_CACHE_VOLUME = "gke-gcsfuse-cache"
-_SIDECAR_EPHEMERAL = 5 * 2.0**30
-"""Ephemeral storage that the sidecar may use where no annotation says otherwise."""
-_BOOT_DISK_GB = 100
 _DISK_ZONE = re.compile(r"/zones/([a-z0-9-]+)/disks/")
 
 
@@ -80,7 +79,7 @@ def fuse_sidecar_asked_for_claims(stack: Stack) -> Iterator[About]:
 
 
 def _lacks_sidecar(pod: PodTemplate) -> bool:
-    declared = any(container.name == _SIDECAR for container in pod.all_containers)
+    declared = any(container.name == GCSFUSE_SIDECAR for container in pod.all_containers)
     return pod.metadata.known("annotations") and pod.annotations.get(GCSFUSE_ANNOTATION) != "true" and not declared
 
 
@@ -166,7 +165,7 @@ def _not_installed(cluster: Cluster, driver: str) -> Iterator[str]:
 )
 def fuse_cache_allowed(stack: Stack) -> Iterator[About]:
     for pod in stack.pods():
-        own_cache = any(volume.text("name") == _CACHE_VOLUME for volume in pod.spec.sections("volumes"))
+        own_cache = any(volume.text("name") == GCSFUSE_CACHE_VOLUME for volume in pod.spec.sections("volumes"))
         for volume in () if own_cache or not pod.metadata.known("annotations") else volumes_of(stack, pod):
             cache = volume.cache_bytes if volume.driver == GCSFUSE_DRIVER else None
             problem = _too_much(stack, pod, cache) if cache is not None else None
@@ -185,7 +184,7 @@ def _boot_disks(sites: Sites) -> frozenset[float]:
 def _too_much(stack: Stack, pod: PodTemplate, cache: float) -> str | None:
     """Return what a cache of this size does not fit."""
     written = pod.annotations.get(GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION)
-    limit = _SIDECAR_EPHEMERAL if written is None else quantity(written) or float("inf")
+    limit = GCSFUSE_EPHEMERAL_BYTES if written is None else quantity(written) or float("inf")
     remedy = f'Set {GCSFUSE_EPHEMERAL_LIMIT_ANNOTATION}: "0" on the template, on nodes with local SSD.'
     disks = sites_of(stack, pod).told(_boot_disks)
     if written is not None and limit < cache < float("inf"):
@@ -211,7 +210,7 @@ def _boot_disk_bytes(pool: NodePool) -> float | None:
     known = config.known("diskSizeGb") and config.known("ephemeralStorageLocalSsdConfig") and pool.machine_type
     if bundled or any(ssds) or not known:
         return None
-    size = _BOOT_DISK_GB if config.absent("diskSizeGb") else config.number("diskSizeGb")
+    size = DEFAULT_BOOT_DISK_GB if config.absent("diskSizeGb") else config.number("diskSizeGb")
     return None if size is None else size * 1e9
 
 

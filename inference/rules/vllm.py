@@ -11,12 +11,12 @@ import difflib
 import fnmatch
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from inference.facts import gke, vllm
-from inference.facts.models import find
+from inference.facts.models import find, sizes_beside
 from inference.rules.framework import Severity, rule
 from inference.rules.views.options import Given
 from inference.rules.views.pods import Container
@@ -267,19 +267,6 @@ class AllowedModels:
     """Hugging Face ids or paths, with * and ?; empty allows all."""
 
 
-_FAMILIES: Mapping[str, frozenset[str]] = {
-    r"google/gemma-3-(\d+[bm])\b.*": frozenset({"270m", "1b", "4b", "12b", "27b"}),
-    r"google/gemma-2-(\d+b)\b.*": frozenset({"2b", "9b", "27b"}),
-    r"google/gemma-(\d+b)\b.*": frozenset({"2b", "7b"}),
-    r"meta-llama/(?:meta-)?llama-3-(\d+b)\b.*": frozenset({"8b", "70b"}),
-    r"meta-llama/(?:meta-)?llama-3\.1-(\d+b)\b.*": frozenset({"8b", "70b", "405b"}),
-    r"meta-llama/llama-3\.2-(\d+b)\b.*": frozenset({"1b", "3b", "11b", "90b"}),
-    r"meta-llama/llama-3\.3-(\d+b)\b.*": frozenset({"70b"}),
-    r"qwen/qwen2\.5-(\d+(?:\.\d+)?b)\b.*": frozenset({"0.5b", "1.5b", "3b", "7b", "14b", "32b", "72b"}),
-}
-"""Families that are complete, and their sizes."""
-
-
 @rule(
     "vllm-model-exists",
     title="The model is one that exists and that the team serves",
@@ -302,14 +289,8 @@ def model_exists(server: ModelServer, allowed: AllowedModels) -> Iterator[str]:
             f"({', '.join(allowed.models[:5])}). Serve one of them, or add it to the list."
         )
         return
-    for pattern, sizes in _FAMILIES.items():
-        match = re.fullmatch(pattern, model.lower())
-        if match is not None and match[1] not in sizes and find(model) is None:
-            yield (
-                f'{server} serves "{model}", which does not exist: this family has '
-                f"{', '.join(sorted(sizes, key=lambda size: (size[-1] != 'm', float(size[:-1]))))}. Correct the id."
-            )
-            return
+    if sizes := sizes_beside(model):
+        yield f'{server} serves "{model}", which does not exist: this family has {", ".join(sizes)}. Correct the id.'
 
 
 _GATED = re.compile(r"meta-llama/.+|google/(?:code|pali)?gemma-(?:\db|1\.1|2-|3-|3n-).+|mistralai/.+", re.IGNORECASE)

@@ -261,6 +261,7 @@ def _ranks(server: ModelServer, nodes: int, group: int | None) -> Iterator[str]:
     on=LeaderWorkerSet,
 )
 def group_agrees(group: LeaderWorkerSet) -> Iterator[str]:
+    yield from _of_one_ray(group)
     sides = {
         role: [s for s in group.servers if s.pod.role == role and not s.ray_worker] for role in ("leader", "worker")
     }
@@ -283,6 +284,18 @@ def group_agrees(group: LeaderWorkerSet) -> Iterator[str]:
                 f"{group} has {name} {mine} in its leader and {theirs} in its workers; they do not make one server. "
                 "Give both the same."
             )
+
+
+def _of_one_ray(group: LeaderWorkerSet) -> Iterator[str]:
+    """Judge workers that only join a Ray cluster: it takes one version of Ray, and the server one of itself."""
+    leaders = {s.container.image for s in group.servers if s.pod.role == "leader" and not s.ray_worker}
+    for joined in (s for s in group.servers if s.pod.role == "worker" and s.ray_worker):
+        for image in leaders - {joined.container.image}:
+            if image and joined.container.image:
+                yield (
+                    f"{group} runs {image} in its leader and {joined.container.image} in its workers; Ray refuses "
+                    "workers of another version. Give both the same image."
+                )
 
 
 # ------------------------------------------------------------------ data parallelism

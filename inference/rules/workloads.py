@@ -246,6 +246,46 @@ def template_is_valid(pod: PodTemplate) -> Iterator[str]:
                 )
 
 
+_HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
+
+
+@rule(
+    "workloads-probe-is-valid",
+    title="A probe has one handler, and thresholds that the API takes",
+    breaks="The API server refuses the pod: 'must specify a handler type', 'may not specify more than 1 handler type', "
+    "'must be 1'. Where a controller makes it the object is accepted, and an event tells.",
+    fix="Give each probe one of httpGet, tcpSocket, exec and grpc; leave successThreshold out of liveness and startup "
+    "probes, and terminationGracePeriodSeconds out of readiness probes.",
+    source="https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/",
+    severity=Severity.HIGH,
+    on=Container,
+)
+def probe_is_valid(container: Container) -> Iterator[str]:
+    if completed_elsewhere(container.pod):
+        return
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        probe = container.props.section(name)
+        if container.props.size(name) is None:
+            continue
+        handlers = [handler for handler in _HANDLERS if not probe.absent(handler)]
+        if len(handlers) != 1:
+            yield (
+                f"{container} has a {name} with {' and '.join(handlers) or 'no handler'}; a probe takes exactly one, "
+                "so the pod is refused. Keep one of httpGet, tcpSocket, exec and grpc."
+            )
+        threshold = probe.integer("successThreshold")
+        if name != "readinessProbe" and threshold is not None and threshold > 1:
+            yield (
+                f"{container} has a {name} with successThreshold {threshold}, which must be 1, so the pod is refused. "
+                "Leave it out."
+            )
+        if name == "readinessProbe" and not probe.absent("terminationGracePeriodSeconds"):
+            yield (
+                f"{container} sets terminationGracePeriodSeconds in its readinessProbe, which never kills, so the pod "
+                "is refused. Set it on the pod, or on the livenessProbe."
+            )
+
+
 def _volumes(pod: PodTemplate) -> frozenset[str] | None:
     """Return the names of a pod's volumes and claims; ``None`` where not all are known."""
     places = [pod.spec.raw("volumes"), pod.object.spec.raw("volumeClaimTemplates")]

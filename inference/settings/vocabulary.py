@@ -42,8 +42,15 @@ def _network(value: str) -> str:
     try:
         ipaddress.IPv4Network(value)
     except ValueError as error:
-        raise ValueError(f"{error}; write the first address of an IPv4 block and its prefix length") from error
+        raise ValueError(f"{error}; {_meant(value)}") from error
     return value
+
+
+def _meant(value: str) -> str:
+    try:
+        return f"the block around it is {ipaddress.IPv4Network(value, strict=False)}"
+    except ValueError:
+        return "the first address of an IPv4 block and its prefix length belong here"
 
 
 Cidr = Annotated[str, AfterValidator(_network), Field(examples=["10.4.0.0/14"], json_schema_extra={"format": "cidr"})]

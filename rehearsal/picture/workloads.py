@@ -17,7 +17,6 @@ from inference.rules.views.routing import servers_in
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import sites_of
 from inference.rules.views.stack import Stack
-from inference.rules.views.values import Props
 from rehearsal.naming import called, called_pool
 from rehearsal.picture.graph import Key, Kind, Line, Node
 from rehearsal.picture.machines import cluster_key, pool_keys
@@ -158,19 +157,12 @@ def _autoscaled(stack: Stack) -> Mapping[str, str]:
     for scaler in stack.each(Autoscaler):
         target = scaler.target(stack)
         if target is not None:
-            low, high = ("minReplicaCount", "maxReplicaCount") if scaler.kind == "ScaledObject" else _HPA
-            found[target.resource.urn] = f"{_bound(scaler.spec, low)}–{_bound(scaler.spec, high)}"
+            found[target.resource.urn] = f"{_told(scaler.least)}–{_told(scaler.most)}"
     return found
 
 
-_HPA = ("minReplicas", "maxReplicas")
-_DEFAULTS = {"minReplicas": 1, "minReplicaCount": 0, "maxReplicaCount": 100}
-"""Where an autoscaler is silent: the HorizontalPodAutoscaler's and KEDA's own bounds."""
-
-
-def _bound(spec: Props, key: str) -> str:
-    value = _DEFAULTS.get(key) if spec.absent(key) else spec.integer(key)
-    return "?" if value is None else str(value)
+def _told(bound: int | None) -> str:
+    return "?" if bound is None else str(bound)
 
 
 def _split(server: ModelServer) -> str:

@@ -263,6 +263,10 @@ def permissions(cloud: Cloud, project: str, wanted: list[requirements.Permission
         else:
             more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
             detail = f"lacks {', '.join(missing[:4])}{more}"
+            if all(permission.elsewhere for permission in wanted if permission.name in missing):
+                detail += " on the project; the service account of the nodes may grant it by itself"
+                yield Check(topic="permission", subject=role, answer=Answer.UNKNOWN, detail=detail)
+                continue
             repair = repairs.grant(project, role)
             yield Check(topic="permission", subject=role, answer=Answer.WRONG, detail=detail, repair=repair)
 

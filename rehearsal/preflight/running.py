@@ -22,7 +22,7 @@ from rehearsal.stackfiles import StackFile
 
 __all__ = ["Preflight", "compare", "run", "run_plan", "status"]
 
-_FINE, _MUTE, _MISSING = 0, 1, 2
+_FINE, _MUTE, _MISSING, _OPEN = 0, 1, 2, 3
 
 T = TypeVar("T", requirements.Api, requirements.Permission)
 
@@ -40,6 +40,13 @@ class Preflight:
     def count(self, answer: Answer) -> int:
         """Return how many checks came out so."""
         return sum(check.answer is answer for check in self.checks)
+
+    @property
+    def verdict(self) -> str:
+        """``ready``, ``not ready``, or ``unknown`` where nothing is wrong and something could not be asked."""
+        if self.count(Answer.WRONG):
+            return "not ready"
+        return "unknown" if self.count(Answer.UNKNOWN) else "ready"
 
     @property
     def mute(self) -> bool:
@@ -87,10 +94,12 @@ def _asked(libraries: google_cloud.Libraries, name: str, source: str, plan: Plan
 
 
 def status(found: Preflight) -> int:
-    """Return the exit status: 0 where nothing is wrong, 1 where nothing was answered, 2 where something is missing."""
+    """Return the exit status: 0 all is there, 1 nothing was answered, 2 something is missing, 3 something stays open."""
     if found.count(Answer.WRONG):
         return _MISSING
-    return _MUTE if found.mute else _FINE
+    if found.mute:
+        return _MUTE
+    return _OPEN if found.count(Answer.UNKNOWN) else _FINE
 
 
 def compare(name: str, stack: Stack, before: Stack, cloud: Cloud) -> Preflight:

@@ -30,7 +30,8 @@ def _text(found: Preflight) -> str:
     lines += [f"  note     {note}" for note in found.notes]
     wrong, mute = found.count(Answer.WRONG), found.count(Answer.UNKNOWN)
     total = plural(len(found.checks), "check")
-    lines += ["", f"{total}: {found.count(Answer.OK)} ok, {wrong} wrong, {mute} could not be asked"]
+    counts = f"{total}: {found.count(Answer.OK)} ok, {wrong} wrong, {mute} could not be asked"
+    lines += ["", f"{found.verdict.capitalize()} – {counts}"]
     return plain("\n".join(lines))
 
 
@@ -46,6 +47,7 @@ def _json(found: Preflight) -> str:
     record = {
         "stack": found.stack,
         "projects": list(found.projects),
+        "verdict": found.verdict,
         "counts": {word: found.count(answer) for answer, word in words.items()},
         "checks": [
             {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from inference.facts.controllers import KSERVE_GROUP, LWS_GROUP
+from inference.facts.endpoint_picker import POOL_GROUP
+from inference.facts.gke import GATEWAY_GROUP
 from rehearsal.cloud.model import at
 from rehearsal.providers.world import Record
 
@@ -21,8 +24,8 @@ def _prometheus(cluster: Inputs) -> bool:
 
 
 _GKE: Mapping[str, Callable[[Inputs], bool]] = {
-    "gateway.networking.k8s.io": _gateways,
-    "inference.networking.k8s.io": _gateways,
+    GATEWAY_GROUP: _gateways,
+    POOL_GROUP: _gateways,
     "monitoring.googleapis.com": _prometheus,
 }
 """Groups that GKE serves, and when.
@@ -36,10 +39,10 @@ CHARTS: Mapping[str, tuple[str, ...]] = {
     "cert-manager": ("acme.cert-manager.io", "cert-manager.io"),
     "jobset": ("jobset.x-k8s.io",),
     "keda": ("keda.sh",),
-    "kserve-crd": ("serving.kserve.io",),
-    "kserve-llmisvc-crd": ("serving.kserve.io",),
+    "kserve-crd": (KSERVE_GROUP,),
+    "kserve-llmisvc-crd": (KSERVE_GROUP,),
     "kueue": ("kueue.x-k8s.io",),
-    "lws": ("leaderworkerset.x-k8s.io",),
+    "lws": (LWS_GROUP,),
 }
 """Groups that a chart's definitions serve, by the chart's name."""
 

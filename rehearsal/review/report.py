@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rehearsal import costs
 from rehearsal.review.change import StackChange
 from rehearsal.review.document import Paragraph, Section, Standing, Text
 from rehearsal.review.sections import capacity, cost, diff, fit, picture, policies, readiness, risk
@@ -38,6 +39,8 @@ class Revised:
     change: StackChange
     problem: str = ""
     """Why the revision after does not work; it is ``None`` in the change then."""
+    gist: str = ""
+    """The same in one line; the first line of the problem where left out."""
     unknown_before: str = ""
     """Why the revision before is not known, where it exists."""
     notes: tuple[str, ...] = ()
@@ -47,7 +50,15 @@ class Revised:
         """Whether there is anything to say about the stack."""
         relocked = any(e.old and e.new and e.old.protect != e.new.protect for e in self.change.diff.changes)
         said = self.change.verdict.violated or self.problem or self.unknown_before or self.notes
-        return bool(self.change.operations or relocked or said)
+        return bool(self.change.operations or relocked or said or self._recounted)
+
+    @property
+    def _recounted(self) -> bool:
+        """Whether budgets, agreed prices or measurements change, which no resource shows."""
+        before, after = self.change.before, self.change.after
+        if before is None or after is None or not before.plan.config:
+            return False
+        return costs.agreement(before.plan) != costs.agreement(after.plan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,13 +119,15 @@ def gather(revised: Revised, sections: Sequence[tuple[str, SectionOf]] = SECTION
     notes = list(revised.notes)
     if revised.problem:
         first = next((line for line in revised.problem.splitlines() if line.strip()), "no reason given")
-        reason = f"it does not load any more: {first.strip()}"
+        lead = "it does not load any more" if change.before else "it does not load"
+        reason = f"{lead}: {revised.gist or first.strip()}"
         name = change.name
         return StackReport(
             name=name, standing=Standing.BROKEN, reason=reason, sections=(), problem=revised.problem, notes=notes
         )
     if revised.unknown_before:
-        notes.append(f"What changes is unknown, as the older revision does not load: {revised.unknown_before}")
+        told = "What changes is unknown, as the older revision does not load; what follows is of the new one alone."
+        notes.append(f"{told} {revised.unknown_before}")
     answers = [
         _asked(name, section, change)
         for name, section in sections
@@ -123,7 +136,7 @@ def gather(revised: Revised, sections: Sequence[tuple[str, SectionOf]] = SECTION
     found = tuple(answer for answer in answers if answer is not None)
     standing = max((answer.standing for answer in found), default=Standing.SAFE)
     reason = next((answer.reason for answer in found if answer.standing is standing), "")
-    if revised.unknown_before and standing is Standing.SAFE:
+    if revised.unknown_before and standing is not Standing.BROKEN:
         standing, reason = Standing.RISKY, "the older revision does not load, so what changes is unknown"
     return StackReport(name=change.name, standing=standing, reason=reason, sections=found, notes=notes)
 

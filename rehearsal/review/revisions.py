@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from inference.problems import Problem, ProblemsError
-from rehearsal import diffs, digests, previewing, previews, stackfiles
+from rehearsal import diffs, digests, ownpack, previewing, previews, stackfiles
 from rehearsal.errors import EngineError, ProgramError
 from rehearsal.plan import Plan
 from rehearsal.project import Project
@@ -107,7 +107,7 @@ def against_baseline(project: Project, baseline: Path, target: Target) -> Compar
 def of_preview(project: Project, preview: Path, name: str, stack: str) -> Comparison:
     """Read both sides from what ``pulumi preview --json --show-sames`` wrote: the engine's own word on each step."""
     before, after, diff = previews.load(preview)
-    verdict = previewing.judge(project, stack, after)
+    verdict = ownpack.judge(project.root, stack, after)
     change = StackChange(name, Side(before) if before.steps else None, Side(after), diff, verdict)
     return Comparison(f"the state that {preview.name} started from", (Revised(change=change),))
 
@@ -178,6 +178,7 @@ class _After:
     plan: Plan | None
     verdict: Verdict = field(default_factory=Verdict)
     problem: str = ""
+    gist: str = ""
 
 
 def _rehearsed_here(project: Project, target: Target) -> _After:
@@ -189,8 +190,16 @@ def _rehearsed_here(project: Project, target: Target) -> _After:
         file = stackfiles.read(target.file, project, target.stack, shown)
         plan = previewing.rehearse(project, file)
     except (EngineError, ProblemsError, ProgramError) as error:
-        return _After(None, problem=str(error))
-    return _After(digests.loads(digests.dumps(plan), shown), previewing.judge(project, target.stack, plan))
+        return _After(None, problem=str(error), gist=_in_a_line(error))
+    return _After(digests.loads(digests.dumps(plan), shown), ownpack.judge(project.root, target.stack, plan))
+
+
+def _in_a_line(error: Exception) -> str:
+    """Return the first problem with its place; of a program that failed the last line, which names the error."""
+    if isinstance(error, ProblemsError) and error.problems:
+        first, *more = error.problems
+        return f"{first.where} – {first.what}" + (f", and {len(more):,} more" if more else "")
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), "")
 
 
 def _rehearsed_apart(root: Path, project: Project, target: Target) -> _Before:
@@ -230,4 +239,4 @@ def _revised(target: Target, before: _Before, after: _After) -> Revised:
     old, new = before.plan, after.plan
     diff = diffs.compare(old or Plan(()), new or Plan(())) if not before.problem else diffs.Diff(())
     change = StackChange(target.name, Side(old) if old else None, Side(new) if new else None, diff, after.verdict)
-    return Revised(change=change, problem=after.problem, unknown_before=before.problem)
+    return Revised(change=change, problem=after.problem, gist=after.gist, unknown_before=before.problem)

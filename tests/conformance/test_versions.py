@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from inference.facts import gke, versions
+from inference.facts import controllers, gke, versions
 from inference.facts.versions import COMPONENTS, GATEWAY_API_BUNDLED, MATCHES, GkeVersion
 from inference.settings.cluster import ClusterSettings
 from tests.support.definitions import ABSENT, KUBERNETES, definition, definitions, definitions_folder, releases
@@ -107,8 +107,8 @@ def test_objects_are_written_in_the_version_that_is_stored() -> None:
 @pytest.mark.parametrize(
     ("constant", "kind"),
     [
-        (gke.LWS_API, "LeaderWorkerSet"),
-        (gke.KSERVE_API, "LLMInferenceService"),
+        (controllers.LWS_API, "LeaderWorkerSet"),
+        (controllers.KSERVE_API, "LLMInferenceService"),
         (gke.COMPUTE_CLASS_API, "ComputeClass"),
         (gke.COMPUTE_DOMAIN_API, "ComputeDomain"),
     ],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.addressing import hosts, overlaps, split
+from inference.addressing import hosts, nodes_with_pods, overlaps, split
 
 blocks = st.builds(
     lambda base, prefix: str(IPv4Network((base, prefix), strict=False)), st.integers(0, 2**32 - 1), st.integers(8, 24)
@@ -47,3 +47,12 @@ def test_no_part_is_no_split() -> None:
 def test_google_keeps_four_addresses_of_a_range() -> None:
     assert hosts("10.0.0.0/29") == 4
     assert hosts("10.0.0.0/32") == 0
+
+
+# https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr: most pods of a node to the range that it takes.
+@pytest.mark.parametrize(
+    ("pods", "prefix"),
+    [(8, 28), (9, 27), (16, 27), (17, 26), (32, 26), (33, 25), (64, 25), (65, 24), (110, 24), (256, 23)],
+)
+def test_a_node_takes_at_least_twice_its_pods_from_the_pod_range(pods: int, prefix: int) -> None:
+    assert nodes_with_pods(f"10.0.0.0/{prefix - 3}", pods) == 8

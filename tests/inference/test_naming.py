@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.naming import bounded, label_value
+from inference.naming import bounded
 
 names = st.from_regex(r"[a-z][a-z0-9-]{0,80}[a-z0-9]", fullmatch=True)
 
@@ -33,13 +33,3 @@ def test_names_that_share_a_long_beginning_stay_apart(one: str, other: str) -> N
 def test_a_limit_without_room_for_the_hash_is_refused() -> None:
     with pytest.raises(ValueError, match="leaves no room"):
         bounded("name", 7)
-
-
-@given(st.text(min_size=1, max_size=200))
-def test_a_label_value_is_valid_or_refused(text: str) -> None:
-    try:
-        value = label_value(text)
-    except ValueError:
-        assert not re.search(r"[A-Za-z0-9]", text)
-    else:
-        assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value)

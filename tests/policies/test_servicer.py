@@ -307,9 +307,9 @@ def test_each_resource_is_decoded_once_and_only_where_a_rule_may_care(
     decoded: list[str] = []
     real = decoding.resource
 
-    def counting(message: Any) -> Any:
+    def counting(message: Any, asked: Any = None) -> Any:
         decoded.append(message.type)
-        return real(message)
+        return real(message, asked)
 
     monkeypatch.setattr(decoding, "resource", counting)
     made = fast()
@@ -331,9 +331,9 @@ def test_the_garbage_collector_is_left_as_it_was(
     during: list[bool] = []
     real = decoding.resource
 
-    def watching(message: Any) -> Any:
+    def watching(message: Any, asked: Any = None) -> Any:
         during.append(gc.isenabled())
-        return real(message)
+        return real(message, asked)
 
     monkeypatch.setattr(decoding, "resource", watching)
     before = gc.isenabled()

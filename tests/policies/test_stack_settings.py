@@ -15,9 +15,8 @@ from inference.rules.registry import RULES
 from policies import configuration
 from policies.pack import stack_settings
 from policies.servicer import in_process_servicer
-from rehearsal import digests, packs
+from rehearsal import digests, ownpack, packs
 from rehearsal.plan import Plan
-from rehearsal.verdict import judge, own_pack
 from tests.policies.conftest import MakeServicer
 from tests.policies.samples import stack_request, struct
 from tests.support.rehearsed import rehearsed, standing
@@ -118,7 +117,7 @@ def plan() -> Plan:
 
 
 def test_a_plan_is_judged_by_its_own_configuration(plan: Plan) -> None:
-    judged = judge(plan, own_pack(ROOT, "dev"))
+    judged = ownpack.judge(ROOT, "dev", plan)
 
     assert [finding.policy for finding in judged.findings] == [RULE]
     assert judged.violated

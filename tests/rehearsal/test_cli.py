@@ -54,7 +54,7 @@ def test_a_violated_mandatory_policy_ends_with_two(house: Throwaway, capsys: pyt
 
     text = capsys.readouterr().out
     assert "1 mandatory, 0 advisory" in text
-    assert "The network must not be." in text
+    assert "      The network must not be.\n" in text, "indented, and without blanks to the end of the line"
 
 
 def test_a_violated_advisory_policy_ends_with_zero(house: Throwaway) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.problems import ProblemsError
+from inference.problems import Problem, ProblemsError
 from rehearsal import project as projects
 from rehearsal import stackfiles, yamlfiles
 from rehearsal.stackfiles import PLACEHOLDER, StackFile
@@ -139,11 +139,19 @@ def test_an_empty_stack_file_configures_nothing(read: Read, text: str) -> None:
 WRONG = {
     "a key written twice": ("config:\n  house:a: 1\n  house:a: 2\n", ["Pulumi.dev.yaml:3", "line 2", "Keep one"]),
     "a nested key written twice": ("config:\n  house:a: {b: 1, b: 2}\n", ["Pulumi.dev.yaml:2", '"b"']),
-    "a tab": ("config:\n\thouse:a: 1\n", ["Pulumi.dev.yaml:2", "spaces, not tabs"]),
+    "a tab": ("config:\n\thouse:a: 1\n", ["Pulumi.dev.yaml:2 — a tab", "spaces only"]),
+    "an open brace": (
+        "config:\n  house:a: {b: 1\n  house:c: 2\n",
+        ["the { in line 2 is still open", "with } in line 2"],
+    ),
+    "an open bracket": (
+        "config:\n  house:a: [b\n  house:c: 2\n",
+        ["the [ in line 2 is still open", "with ] in line 2"],
+    ),
     "an open quote": ('config:\n  house:a: "x\n', ["Pulumi.dev.yaml:", "quotes"]),
     "an unknown anchor": ("config:\n  house:a: *nowhere\n", ["Pulumi.dev.yaml:2", "nowhere"]),
     "a foreign tag": ("config:\n  house:a: !!python/object:os.system x\n", ["Pulumi.dev.yaml:2", "constructor"]),
-    "two documents": ("config: {}\n---\nconfig: {}\n", ["Pulumi.dev.yaml:2"]),
+    "two documents": ("config: {}\n---\nconfig: {}\n", ["Pulumi.dev.yaml:2 — a second document", "line ---"]),
     "a list": ("- a\n", ["a list", "is a map"]),
     "a text": ("hello\n", ['the text "hello"']),
     "config as a list": ("config: [1]\n", ["config — is a list"]),
@@ -174,6 +182,67 @@ def test_every_problem_is_told_at_once(read: Read) -> None:
         read("confg: {}\nconfig:\n  gke-inference:pool: {}\n  a:b:c: 1\n")
 
     assert len(caught.value.problems) == 3
+
+
+OURS = """\
+config:
+  gke-inference:cluster: {project: my-project, location: us-central1-a, environment: development}
+  gke-inference:pols:
+    t4:
+      kind: gpu
+      machineType: n1-standard-4
+      acelerator: nvidia-tesla-t4
+"""
+
+
+def test_a_misspelled_section_hides_no_problem_inside_the_others_or_itself(project: Throwaway, read: Read) -> None:
+    project.write({"Pulumi.yaml": "name: gke-inference\nruntime: python\n"})
+
+    with pytest.raises(ProblemsError) as caught:
+        read(OURS)
+
+    assert [problem.where for problem in caught.value.problems] == [
+        "Pulumi.dev.yaml:3: gke-inference:pols",
+        "Pulumi.dev.yaml:4: pools.t4.nodes",
+        "Pulumi.dev.yaml:7: pools.t4.acelerator",
+    ]
+
+
+def test_what_was_only_misspelled_is_not_called_missing_too(project: Throwaway, read: Read) -> None:
+    declared = "config: {gke-inference:cluster: {type: object}}\n"
+    project.write({"Pulumi.yaml": f"name: gke-inference\nruntime: python\n{declared}"})
+
+    with pytest.raises(ProblemsError) as misspelled:
+        read("config: {gke-inference:clutser: {}}\n")
+    with pytest.raises(ProblemsError) as absent:
+        read("")
+
+    assert "gke-inference:cluster — missing" not in str(misspelled.value)
+    assert "with project, location, environment below it" in str(absent.value)
+
+
+def test_a_problem_is_placed_at_the_line_of_the_nearest_setting_that_is_written(read: Read) -> None:
+    file = read("config:\n  house:a: 1\n  gke-inference:pools:\n    t4:\n      nodes: {min: 5,\n        max: 3}\n")
+    wheres = ("pools.t4.nodes.max", "pools.t4.zone", "pools.l4", "costs", "stack")
+
+    with pytest.raises(ProblemsError) as caught, file.placed():
+        raise ProblemsError("stack dev", [Problem(where, "is", "because", "do") for where in wheres])
+
+    assert caught.value.source == "Pulumi.dev.yaml"
+    assert [problem.where for problem in caught.value.problems] == [
+        "Pulumi.dev.yaml:6: pools.t4.nodes.max",
+        "Pulumi.dev.yaml:4: pools.t4.zone",
+        "Pulumi.dev.yaml:3: pools.l4",
+        "Pulumi.dev.yaml: costs",
+        "Pulumi.dev.yaml: stack",
+    ]
+
+
+def test_aliases_of_aliases_are_placed_without_walking_them_all(read: Read) -> None:
+    levels = [f"  house:l{n}: &l{n} [{', '.join(f'*l{n - 1}' for _ in range(9))}]" for n in range(1, 30)]
+    text = "\n".join(["config:", "  house:l0: &l0 [x]", *levels])
+
+    assert yamlfiles.lines(text)["config", "house:l29"] == 31
 
 
 def test_a_file_that_is_not_text_is_refused(project: Throwaway) -> None:

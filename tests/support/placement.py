@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference.facts import gke
+from inference.facts import controllers, gke
 from inference.facts.machines import Machine, allocatable, machine
 from inference.facts.tpus import TpuGeneration, generation_of_machine
 from rehearsal.plan import Plan, ResourceState
@@ -300,12 +300,12 @@ def _host(pod: Pod, fleet: list[Node], objects: _Objects) -> Node | None:
 
 def _together(pod: Pod, node: Node, fleet: list[Node]) -> bool:
     """Whether an exclusive topology lets the pod in: one group in a domain, and one domain for a group."""
-    key = pod.annotations.get(gke.LWS_EXCLUSIVE_TOPOLOGY_ANNOTATION)
+    key = pod.annotations.get(controllers.LWS_EXCLUSIVE_TOPOLOGY_ANNOTATION)
     if key is None:
         return True
     for other in fleet:
         for each in other.pods:
-            if not each.group[1] or gke.LWS_EXCLUSIVE_TOPOLOGY_ANNOTATION not in each.annotations:
+            if not each.group[1] or controllers.LWS_EXCLUSIVE_TOPOLOGY_ANNOTATION not in each.annotations:
                 continue
             same_domain = other.labels.get(key) == node.labels.get(key)
             if (each.group == pod.group) != same_domain:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from inference.facts import gke
+from inference.facts import controllers
 from rehearsal.plan import Plan
 from tests.support.workloads import Manifest, manifests, templates
 
@@ -124,7 +124,7 @@ def _named(thing: Manifest) -> Iterator[tuple[str, str]]:
             yield "InferencePool", spec["router"]["scheduler"]["pool"]["ref"]["name"]
         case _:
             pass
-    if queue := (thing["metadata"].get("labels") or {}).get(gke.KUEUE_QUEUE_LABEL):
+    if queue := (thing["metadata"].get("labels") or {}).get(controllers.KUEUE_QUEUE_LABEL):
         yield "LocalQueue", queue
 
 

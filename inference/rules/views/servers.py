@@ -124,6 +124,8 @@ class ModelServer:
     @property
     def pipeline(self) -> int | None:
         """Pipeline-parallel size."""
+        if self.engine == "tgi":
+            return 1
         return self._size("pipeline-parallel-size")
 
     @property
@@ -152,6 +154,8 @@ class ModelServer:
     @property
     def nodes(self) -> int | None:
         """Number of pods that one server spans by its own means (``--nnodes``)."""
+        if self.engine == "tgi":
+            return 1
         return self._size("nnodes")
 
     @property

@@ -15,6 +15,7 @@ from inference.rules.views.fleet import Fleet, Site, Sites
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.servers import ModelServer
+from inference.rules.views.shell import Script
 from inference.rules.views.stack import Stack
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "server_in",
     "sites_of",
     "upstream",
+    "variables_in_force",
     "version_of",
 ]
 
@@ -41,6 +43,13 @@ def server_in(container: Container) -> ModelServer | None:
     """Return the model server that a container is."""
     servers = container.pod.object.resource.view(ModelServer.of)
     return next((server for server in servers if server.container is container), None)
+
+
+def variables_in_force(container: Container) -> dict[str, str]:
+    """Return the known values of all variables: declared, set by the container's script, set for its server."""
+    script, server = Script.of(container), server_in(container)
+    found = {**script.environment, **script.assignments, **(server.environment if server else {})}
+    return {name: str(value) for name, value in found.items() if value.known}
 
 
 def upstream(server: ModelServer) -> bool:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from inference.rules.public_endpoints import kept_inside
 from inference.rules.views.accounts import CloudGrant
-from inference.rules.views.exposure import Ingress, guarded_gateways, open_servers
+from inference.rules.views.exposure import Ingress, guarded_gateways, kept_inside, open_servers
 from inference.rules.views.gateway import Gateway, Service
 from inference.rules.views.resources import Resource
 from rehearsal.naming import called

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inference.rules.views.resources import Resource
+from inference.settings import NAMESPACE
 from rehearsal.review.change import StackChange
 from rehearsal.review.risks.danger import Danger, forcing, moves
+from rehearsal.urns import parse
 
 __all__ = ["dangers"]
 
@@ -20,16 +22,20 @@ def dangers(change: StackChange) -> Iterator[Danger]:
         old = moved.entry.old
         if old is None:
             continue
-        if moved.lost and old.protect:
+        new = moved.entry.new
+        # The engine lets an update lift the protection of what it replaces, and not of what it deletes.
+        if moved.lost and old.protect and (new is None or new.protect or moved.op == "delete"):
             word = "delete" if moved.op == "delete" else "replace"
             reason = forcing(moved.entry)
+            keep = "Leave it in the program" if moved.op == "delete" else "Keep what forces it as it is"
             yield Danger(
                 kind="protection",
                 urn=moved.entry.urn,
                 resource=old.name,
-                consequence=f"The change wants to {word} it{f' ({reason})' if reason else ''}, but it is protected: "
-                "the engine refuses, and the update fails.",
-                remedy="Keep what forces it as it is. If it is meant, unprotect it first, in an update of its own.",
+                consequence=f"It is protected, and the change would {word} it{f' ({reason})' if reason else ''}: "
+                "the engine refuses, and nothing after it is applied.",
+                remedy=f"{keep}. If it is meant, take the protection off first, in an update of its own "
+                f"({_unlocking(change)}).",
                 fails=True,
             )
         elif moved.lost and moved.before is not None and _undeletable(moved.before):
@@ -37,8 +43,9 @@ def dangers(change: StackChange) -> Iterator[Danger]:
                 kind="protection",
                 urn=moved.entry.urn,
                 resource=old.name,
-                consequence="Its deletionProtection is on: it cannot be deleted, and the update fails there.",
-                remedy="Keep it, or take deletionProtection off first, in an update of its own.",
+                consequence="Its deletionProtection is on, so it cannot be deleted: the update fails there.",
+                remedy="Keep it, or take deletionProtection off first, in an update of its own "
+                f"({_unlocking(change, 'deletionProtection')}).",
                 fails=True,
             )
         for path in _FLAGS:
@@ -53,6 +60,12 @@ def dangers(change: StackChange) -> Iterator[Danger]:
                     remedy="Put it back when the work is done.",
                 )
     yield from _unlocked(change)
+
+
+def _unlocking(change: StackChange, flag: str = "protect") -> str:
+    """Return how a stack is unlocked: this project's has a setting for it."""
+    ours = any(parse(entry.urn).project == NAMESPACE for entry in change.diff.changes[:1])
+    return f"{'cluster.locked' if ours else flag}: false, pulumi up"
 
 
 def _undeletable(resource: Resource) -> bool:

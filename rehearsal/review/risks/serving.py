@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from inference.estimates.readiness import Readiness, readiness
+from inference.facts.controllers import LWS_GROUP
 from inference.rules.views.fleet import Site
-from inference.rules.views.leader_worker_sets import LWS_GROUP, scaled
+from inference.rules.views.leader_worker_sets import scaled
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource
 from inference.rules.views.servers import ModelServer

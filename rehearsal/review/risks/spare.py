@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inference.facts.upgrades import RENEWING
 from inference.rules.views.buying import first_nodes, scarce
 from inference.rules.views.fleet import Site
 from inference.rules.views.nodes import surge
@@ -20,21 +21,6 @@ from rehearsal.texts import plural
 __all__ = ["dangers"]
 
 _NODE_POOL = "gcp:container/nodePool:NodePool"
-
-_RENEWING = (
-    "nodeConfig.bootDisk",
-    "nodeConfig.diskSizeGb",
-    "nodeConfig.diskType",
-    "nodeConfig.gvnic",
-    "nodeConfig.imageType",
-    "nodeConfig.kubeletConfig",
-    "nodeConfig.linuxNodeConfig",
-    "nodeConfig.machineType",
-    "nodeConfig.workloadMetadataConfig",
-    "version",
-)
-"""Properties whose change in place makes GKE renew every node (resource_container_node_pool.go, nodePoolUpdate;
-https://cloud.google.com/kubernetes-engine/docs/concepts/managing-clusters#node-pool-changes)."""
 
 
 def dangers(change: StackChange) -> Iterator[Danger]:
@@ -106,10 +92,10 @@ def _copies(pod: PodTemplate) -> int | None:
 
 def _renewed(stack: Stack, moved: Moved) -> Iterator[Danger]:
     site = site_of(stack, moved.after) if moved.after else None
-    if site is None or not site.accelerator or not moved.touches(*_RENEWING):
+    if site is None or not site.accelerator or not moved.touches(*RENEWING):
         return
     more = surge(site.pool)
-    what = next(path for path in moved.paths if path.startswith(_RENEWING))
+    what = next(path for path in moved.paths if path.startswith(RENEWING))
     name = called_pool(site)
     busy = first_nodes(site.pool) > 0
     if more:

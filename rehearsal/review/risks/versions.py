@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from inference.facts.upgrades import CHANNELS_FROM_SLOW_TO_FAST, NODE_LAG
 from inference.rules.views.cloud import Cluster
 from inference.rules.views.helm import HelmRelease
 from inference.rules.views.images import ImageUse
@@ -23,10 +24,6 @@ __all__ = ["dangers"]
 _CLUSTER = "gcp:container/cluster:Cluster"
 _NODE_POOL = "gcp:container/nodePool:NodePool"
 _NUMBER = re.compile(r"v?(\d{1,4})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?![\d.]*[a-f])")
-_OLDEST_NODE = 3
-"""Minor versions that nodes may be behind the control plane (https://kubernetes.io/releases/version-skew-policy)."""
-_CHANNELS = ("EXTENDED", "STABLE", "REGULAR", "RAPID")
-"""From slow to fast."""
 
 
 class _Version(NamedTuple):
@@ -82,8 +79,9 @@ def _cluster(moved: Moved) -> Iterator[Danger]:
         else:
             yield _danger(moved, name, f"{told}.", "Nothing, as a rule.", grave=False)
     if before.release_channel and after.release_channel and before.release_channel != after.release_channel:
-        known = before.release_channel in _CHANNELS and after.release_channel in _CHANNELS
-        faster = known and _CHANNELS.index(after.release_channel) > _CHANNELS.index(before.release_channel)
+        order = CHANNELS_FROM_SLOW_TO_FAST
+        known = before.release_channel in order and after.release_channel in order
+        faster = known and order.index(after.release_channel) > order.index(before.release_channel)
         told = f"The release channel changes from {before.release_channel} to {after.release_channel}"
         fate = (
             "GKE may upgrade control plane and nodes soon"
@@ -173,7 +171,7 @@ def _nodes(change: StackChange) -> Iterator[Danger]:
             if moved is None or node is None or master is None or pool.inline:
                 continue
             behind = master.minor - node.minor
-            if behind > _OLDEST_NODE or behind < 0:
+            if behind > NODE_LAG or behind < 0:
                 told = f"Its nodes run {pool.props.text('version')} under a control plane of {cluster.version}: "
                 told += f"{behind} minor versions behind" if behind > 0 else "newer than it"
                 remedy = "Bring control plane and nodes together; first the control plane, then the pools."

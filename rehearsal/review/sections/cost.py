@@ -65,7 +65,7 @@ def section(change: StackChange) -> Section | None:
         blocks.append(modes)
     if before.models or after.models:
         blocks.append(_models(before, after, one_sided=one_sided))
-    blocks.extend(_budget(after))
+    blocks.extend(_budget(after if one_sided else before, after))
     if unknown := _unknown(bill):
         blocks.append(unknown)
     blocks.append(_fold(bill))
@@ -194,18 +194,23 @@ def _tokens(model: ModelCost) -> str:
     return "not measured" if model.tokens_per_second is None else "unknown"
 
 
-def _budget(after: _Bill) -> Iterator[Block]:
+def _budget(before: _Bill, after: _Bill) -> Iterator[Block]:
     sides = (
-        ("idle", after.agreed.idle_budget, after.estimate.idle),
-        ("at maximum", after.agreed.maximum_budget, after.estimate.most),
+        ("idle", before.agreed.idle_budget, after.agreed.idle_budget, after.estimate.idle),
+        ("at maximum", before.agreed.maximum_budget, after.agreed.maximum_budget, after.estimate.most),
     )
-    for when, budget, amount in sides:
-        if budget is None or not after.estimate.lines:
+    for when, former, budget, amount in sides:
+        if not after.estimate.lines:
             continue
+        if budget is None:
+            if former is not None:
+                yield Paragraph(f"Budget {when}: none any more; it was {dollars(former)} a month.")
+            continue
+        change = "" if budget == former else f", {'a new one' if former is None else f'instead of {dollars(former)}'}"
         left = budget - amount.monthly
         judged = f"{dollars(left)} to spare" if left >= 0 else f"{dollars(-left)} over it"
         reserve = "" if amount.complete else ", what is unknown left aside"
-        yield Paragraph(f"Budget {when}: {dollars(budget)} a month; {judged}{reserve}.")
+        yield Paragraph(f"Budget {when}: {dollars(budget)} a month{change}; {judged}{reserve}.")
 
 
 def _unknown(bill: _Bill) -> Items | None:

@@ -10,8 +10,7 @@ from rehearsal.plan import Plan, ResourceState
 from rehearsal.review import lists, values
 from rehearsal.review.change import StackChange
 from rehearsal.review.document import Block, Code, Fold, Paragraph, Section, Table, Text
-from rehearsal.tree import short_type
-from rehearsal.urns import STACK, parse
+from rehearsal.urns import STACK, parse, short_type
 
 __all__ = ["section"]
 
@@ -44,7 +43,8 @@ def section(change: StackChange) -> Section | None:
     elif change.after is None:
         headline = f"The stack is gone: {told or 'no resources'}, if it is destroyed."
     else:
-        same = len(change.diff.changes) - len(change.operations)
+        # Components are counted where something in them is; alone they are nothing that a provider knows.
+        same = sum(entry.op == "same" and _state(entry).custom for entry in change.diff.changes)
         headline = f"{told}; {same:,} unchanged." if told else "Nothing changes."
     return Section(
         key="diff",

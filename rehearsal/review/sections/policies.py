@@ -36,8 +36,15 @@ def section(change: StackChange) -> Section | None:
         blocks=tuple(blocks),
         data={"policies": change.verdict.policies, "findings": [_record(finding) for finding in findings]},
         standing=Standing.BROKEN if mandatory else Standing.SAFE,
-        reason=f"it violates the mandatory policy {mandatory[0].policy}{_more(len(mandatory))}" if mandatory else "",
+        reason=_reason(mandatory),
     )
+
+
+def _reason(mandatory: list[Finding]) -> str:
+    if not mandatory:
+        return ""
+    where = "".join(_resource(mandatory[0].urn))
+    return f"{where} violates the mandatory policy {mandatory[0].policy}{_more(len(mandatory))}"
 
 
 def _rank(finding: Finding) -> tuple[bool, int, str, str]:

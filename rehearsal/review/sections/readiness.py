@@ -12,7 +12,7 @@ from rehearsal.review.sections._pairs import Pair, span
 
 __all__ = ["section"]
 
-_HEADER = ("Model", "New node", "Image", "Weights", "Engine", "In all", "Probe allows")
+_HEADER = ("Model", "New node", "Image", "Weights", "Engine", "In all", "Probe waits")
 _SLOWER = 1.25
 """From how many times the former estimate on a model is called slower."""
 
@@ -66,6 +66,10 @@ def _name(side: Readiness) -> str:
     return thing.name or thing.resource.name
 
 
+def _model(side: Readiness) -> str:
+    return side.known.id if side.known is not None else side.server.model or "unknown"
+
+
 def _headline(pairs: Sequence[_Pair]) -> str:
     now = [pair.after for pair in pairs if pair.after is not None]
     if not now:
@@ -84,7 +88,7 @@ def _table(pairs: Sequence[_Pair]) -> Table:
 
 def _row(pair: _Pair) -> list[Text]:
     side = pair.any
-    name: list[str] = [Code(side.server.model or "unknown"), " in ", Code(_name(side))]
+    name: list[str] = [Code(_model(side)), " in ", Code(_name(side))]
     if pair.before is None:
         name.append(" (new)")
     if pair.after is None:
@@ -134,7 +138,9 @@ def _assumptions(pairs: Sequence[_Pair]) -> list[Text]:
     known = ", ".join(f"{store.name} {store.bytes_per_second / 1e6:,.0f} MB/s" for store in STORES.values())
     fixed = f"Weights are read at these typical speeds by each node: {known}."
     shown = list(found.values())[:ROWS]
-    return [*shown, fixed, "On a node that stands already and has the image, only weights and engine count."]
+    probe = "The startup probe begins when the image is there: it waits for weights and engine."
+    stands = "On a node that stands already and has the image, only weights and engine count."
+    return [*shown, fixed, stands, probe]
 
 
 def _data(pair: _Pair) -> dict[str, object]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from rehearsal.review.change import StackChange
 from rehearsal.review.document import Block, Code, Fold, Paragraph, Section, Standing, Table
-from rehearsal.review.risks import capacity, data, downtime, exposure, places, protection, spare, versions
+from rehearsal.review.risks import capacity, data, downtime, exposure, places, protection, secrets, spare, versions
 from rehearsal.review.risks.danger import Danger
 
 __all__ = ["section"]
@@ -18,6 +19,7 @@ _SOURCES: tuple[tuple[str, Callable[[StackChange], Iterator[Danger]]], ...] = (
     ("capacity", capacity.dangers),
     ("downtime", downtime.dangers),
     ("exposure", exposure.dangers),
+    ("secrets", secrets.dangers),
     ("spare", spare.dangers),
     ("versions", versions.dangers),
 )
@@ -30,6 +32,7 @@ _TITLES = {
     "exposure": "Exposure",
     "place": "Place",
     "protection": "Protection",
+    "secret": "Secret",
     "spare": "Spare capacity",
     "version": "Version",
 }
@@ -47,7 +50,7 @@ def section(change: StackChange) -> Section | None:
     minor = [danger for danger in found if not danger.grave and not danger.fails]
     if not found and not change.operations:
         return None
-    headline = f"{len(grave):,} to weigh before merging." if grave else "Nothing is lost, interrupted or opened."
+    headline = _headline(failing, grave)
     blocks: list[Block] = []
     if grave:
         blocks += _table(grave)
@@ -65,13 +68,21 @@ def section(change: StackChange) -> Section | None:
     )
 
 
+def _headline(failing: Sequence[Danger], grave: Sequence[Danger]) -> str:
+    if failing:
+        rest = len(grave) - len(failing)
+        return "The update cannot be applied as it is." + (f" {rest:,} more to weigh before merging." if rest else "")
+    return f"{len(grave):,} to weigh before merging." if grave else "Nothing is lost, interrupted or opened."
+
+
 def _reason(grave: Sequence[Danger]) -> str:
     if not grave:
         return ""
     first = grave[0]
-    sentence = first.consequence.partition(". ")[0].partition(": ")[0].rstrip(".")
+    sentence = re.sub(r" \(.*?\)", "", first.consequence.partition(". ")[0].partition(": ")[0]).rstrip(".")
     more = f", and {len(grave) - 1:,} more" if len(grave) > 1 else ""
-    return f"{first.resource} – {sentence[:1].lower()}{sentence[1:]}{more}"
+    lead = "cannot be applied: " if first.fails else ""
+    return f"{lead}{first.resource} – {sentence[:1].lower()}{sentence[1:]}{more}"
 
 
 def _table(dangers: Sequence[Danger]) -> Iterator[Block]:

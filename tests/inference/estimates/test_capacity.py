@@ -88,6 +88,19 @@ def test_a_reservation_that_the_program_makes_takes_the_quota_itself() -> None:
     found = table(cluster(), pool(reserved()), made)
     assert amounts(found["GPUS-PER-GPU-FAMILY gpu_family=NVIDIA_H200", "us-central1"]) == (32, 32)
     assert amounts(found["RESERVATIONS", "us-central1"]) == (1, 1)
+    assert amounts(found["LOCAL-SSD-TOTAL-GB-PER-VM-FAMILY vm_family=A3", "us-central1"]) == (48_000, 48_000)
+
+
+def test_local_ssds_count_in_the_size_that_the_machine_has() -> None:
+    def gigabytes(machine: str, disks: list[dict[str, Any]]) -> list[tuple[float | None, float | None]]:
+        shape = {"instanceProperties": {"machineType": machine, "localSsds": disks}, "count": 2}
+        made = resource(RESERVATION, "r", {"zone": "us-central1-b", "specificReservation": shape}, provider=CLOUD)
+        return [amounts(need) for (name, _), need in table(made).items() if "LOCAL-SSD" in name]
+
+    assert gigabytes("a4x-highgpu-4g", []) == [(24_000, 24_000)]
+    assert gigabytes("a4x-highgpu-4g-nolssd", []) == []
+    assert gigabytes("n1-standard-8", [{"interface": "NVME"}, {"diskSizeGb": 375}]) == [(1_500, 1_500)]
+    assert gigabytes("n1-standard-8", []) == []
 
 
 @pytest.mark.parametrize("bought", [{"spot": True}, {"flexStart": True}])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from inference.configuration.annotation import ANNOTATION, written
+from inference.config_json.annotation import ANNOTATION, written
 from inference.estimates.fits import Outcome, ServerFit, fits
 from inference.facts.gpus import GPUS
 from inference.facts.models import MODELS

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from inference.estimates import capacity, requirements
+from inference.rules.views.resources import Resource
 from inference.rules.views.stack import Stack
+from inference.rules.views.values import Props
 from rehearsal import resources
 from tests.support.rehearsed import rehearsed, standing
 
@@ -53,3 +55,10 @@ def test_versions_and_profiles_are_those_of_the_program(prod: Stack) -> None:
 def test_a_preview_knows_the_needs_of_the_pools_already(prod: Stack) -> None:
     (row,) = capacity.accelerators(prod)
     assert (row.kind, row.mode, row.least, row.most) == ("nvidia-h200-141gb", "reservation", 16, 32)
+
+
+def test_whoever_adds_a_pool_alone_hands_out_its_service_account_too() -> None:
+    pool = Resource("gcp:container/nodePool:NodePool", "pool", "urn:pool", Props({"project": "house"}))
+    found = {permission.name: permission.role for permission in requirements.permissions(Stack([pool]))}
+    assert found["iam.serviceAccounts.actAs"] == "roles/iam.serviceAccountUser"
+    assert "container.clusters.create" not in found

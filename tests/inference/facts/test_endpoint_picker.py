@@ -1,4 +1,4 @@
-from inference.facts.endpoint_picker import CONFIG_FIELDS, DEFAULT_SCORERS, PLUGINS, PORTS, ROLES, plugins_of
+from inference.facts.endpoint_picker import CONFIG_FIELDS, PLUGINS, PORTS, plugins_of
 
 
 def test_every_plugin_has_one_role() -> None:
@@ -22,15 +22,6 @@ def test_what_is_deprecated_names_what_to_use() -> None:
     assert deprecated
     assert all(p.replaced_by in PLUGINS for p in deprecated)
     assert all(PLUGINS[p.replaced_by].state == "beta" for p in deprecated if p.replaced_by)
-
-
-def test_the_default_scorers_need_no_flag() -> None:
-    assert all(PLUGINS[name].role == "scorer" and PLUGINS[name].state == "beta" for name in DEFAULT_SCORERS)
-
-
-def test_the_roles_of_pods_are_distinct() -> None:
-    assert len(set(ROLES)) == len(ROLES)
-    assert {"prefill", "decode"} < set(ROLES)
 
 
 def test_ports_and_fields_are_as_published() -> None:

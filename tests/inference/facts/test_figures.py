@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from inference.configuration.reading import read
+from inference.config_json.reading import read
 from inference.facts.models import MODELS, Model
 
 FIGURES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "figures.json").read_text(encoding="utf-8"))

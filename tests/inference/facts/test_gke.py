@@ -3,11 +3,12 @@ import re
 
 import pytest
 
-from inference.facts import gke
+from inference.facts import controllers, gke
 
 
 def test_label_and_annotation_keys_are_valid_keys() -> None:
-    found = {n: v for n, v in vars(gke).items() if n.endswith(("_LABEL", "_ANNOTATION")) and isinstance(v, str)}
+    names = {**vars(gke), **vars(controllers)}
+    found = {n: v for n, v in names.items() if n.endswith(("_LABEL", "_ANNOTATION")) and isinstance(v, str)}
 
     assert len(found) > 25
     for name, key in found.items():
@@ -33,7 +34,7 @@ def test_gke_tolerates_the_accelerator_taints_by_itself() -> None:
 def test_the_reserved_labels_cover_what_gke_sets_on_accelerator_nodes() -> None:
     for label in (gke.ACCELERATOR_LABEL, gke.TPU_ACCELERATOR_LABEL, gke.TPU_TOPOLOGY_LABEL, gke.NODE_POOL_LABEL):
         assert label.startswith(gke.RESERVED_LABEL_PREFIXES)
-    for label in (gke.DRANET_LABEL, gke.GPU_DRA_DRIVER_LABEL, gke.UNIFIED_CNI_LABEL, gke.QUEUED_LABEL):
+    for label in (gke.DRANET_LABEL, gke.QUEUED_LABEL):
         assert not label.startswith(gke.RESERVED_LABEL_PREFIXES), "a pool has to set it"
 
 

@@ -17,7 +17,7 @@ def test_measured_memory_is_what_was_measured() -> None:
     assert GPUS["nvidia-tesla-t4"].memory_gib == 14.58
     assert GPUS["nvidia-b200"].memory_gib == 178.35
     # https://github.com/bottlerocket-os/bottlerocket/pull/3873: 42298834944 bytes.
-    assert abs(GPUS["nvidia-tesla-a100"].memory_bytes - 42_298_834_944) < 2**24
+    assert abs(GPUS["nvidia-tesla-a100"].memory_gib * 2**30 - 42_298_834_944) < 2**24
 
 
 def test_bf16_begins_with_ampere_and_fp8_with_ada() -> None:

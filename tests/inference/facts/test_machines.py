@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.facts import prices
 from inference.facts.fabrics import FABRICS, network_profile
 from inference.facts.gpus import GPUS
 from inference.facts.machines import ATTACHABLE, MACHINES, Machine, allocatable, boot_disk_fits, machine
@@ -86,6 +87,27 @@ def test_zones_lie_in_the_regions_that_sell_the_machine(kind: Machine) -> None:
     assert all(is_region(region) for region in kind.regions or ())
     if kind.regions is not None:
         assert {region_of(zone) for zone in zones} <= kind.regions
+
+
+def test_a_region_that_sells_a_machine_is_not_refused_because_no_zone_of_it_is_known() -> None:
+    # github.com/Cyclenerd/google-cloud-pricing-cost-calculator @dac31281 tools/machinetyperegion.csv
+    assert known("a3-highgpu-8g").offered_in("asia-northeast3-b") is None
+    assert known("a3-highgpu-8g").offered_in("us-central1-a") is True
+    assert known("a3-highgpu-8g").offered_in("us-south1-a") is False
+    assert known("a2-megagpu-16g").offered_in("us-central1-a") is None
+    assert known("a2-megagpu-16g").offered_in("us-west1-b") is False
+    assert known("a2-highgpu-8g").offered_in("us-west1-b") is True
+
+
+def test_no_region_with_a_price_is_refused_as_a_whole() -> None:
+    sold = {(row.item, row.region) for row in prices.every() if row.item in MACHINES and is_region(row.region)}
+    assert len(sold) > 100
+    refused = [
+        (name, region)
+        for name, region in sold
+        if all(MACHINES[name].offered_in(f"{region}-{letter}") is False for letter in "abcdf")
+    ]
+    assert not refused
 
 
 def test_arm_machines_are_arm() -> None:
@@ -195,7 +217,6 @@ def test_a_pod_on_h200_takes_eth2_to_eth9_for_rdma() -> None:
     # https://docs.cloud.google.com/ai-hypercomputer/docs/create/gke-ai-hypercompute-custom
     fabric = FABRICS["roce"]
     assert fabric.interfaces == (("eth0", "default"), *((f"eth{n + 2}", f"rdma-{n}") for n in range(8)))
-    assert fabric.optional_interfaces == (("eth1", "gvnic-1"),)
     assert fabric.network_names == ("gvnic-1", *(f"rdma-{n}" for n in range(8)))
 
 

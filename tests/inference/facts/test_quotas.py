@@ -131,6 +131,11 @@ def test_names_that_no_source_has_are_marked() -> None:
         "nvidia-gb300",
     }
     assert {name for name in GENERATIONS if (q := quotas.tpus(name, preemptible=True)) and q.assumed} == {"tpu7x"}
+    assert {str(quota) for quota in EVERY if quota.assumed and quota.unit == "GB"} == {
+        "LOCAL-SSD-TOTAL-GB-PER-VM-FAMILY vm_family=A3",
+        "HDT_TOTAL_GB",
+        "HDX_TOTAL_GB",
+    }
 
 
 def test_permissions_are_of_the_service_that_they_name() -> None:

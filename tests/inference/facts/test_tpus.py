@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.facts import prices
 from inference.facts.tpus import (
     GENERATIONS,
     TpuGeneration,
@@ -133,5 +134,27 @@ def test_only_ironwood_needs_a_workload_policy() -> None:
 
 def test_a_zone_without_the_generation_is_told_from_an_unknown_one() -> None:
     assert GENERATIONS["v6e"].offered_in("us-central1-b") is True
-    assert GENERATIONS["v6e"].offered_in("us-central1-a") is False
+    assert GENERATIONS["v6e"].offered_in("us-east1-b") is False
     assert GENERATIONS["v6e"].offered_in("southamerica-west1-a") is None
+
+
+@each_generation
+def test_a_zone_that_some_list_names_is_never_refused(generation: TpuGeneration) -> None:
+    assert all(generation.offered_in(zone) is None for zone in generation.zones_seen)
+    assert not generation.zones_seen & (generation.zones or frozenset())
+
+
+@each_generation
+def test_no_region_with_a_price_is_refused_as_a_whole(generation: TpuGeneration) -> None:
+    sold = {row.region for row in prices.every() if row.item == generation.name}
+    assert not [r for r in sold if all(generation.offered_in(f"{r}-{letter}") is False for letter in "abcdf")]
+
+
+@each_generation
+def test_a_pool_of_single_machines_shows_the_topology_of_their_chips(generation: TpuGeneration) -> None:
+    for machine, chips in generation.machine_types.items():
+        topology = generation.single_host_topology(chips)
+        assert topology is not None
+        assert slice_of(generation, topology, machine).nodes == 1
+    assert generation.single_host_topology(3) is None
+    assert generation.single_host_topology(16) is None

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from inference.facts.machines import ATTACHABLE, MACHINES
 from inference.facts.tpus import GENERATIONS
-from inference.facts.zones import is_region, is_zone, offered, region_of, zones_with
+from inference.facts.zones import is_region, is_zone, offered, region_of
 
 ZONES = sorted(
     {zone for kind in MACHINES.values() for zone in (kind.zones or frozenset()) | kind.zones_seen}
@@ -69,11 +69,3 @@ def test_without_lists_nothing_is_refused() -> None:
 def test_with_regions_alone_a_zone_stays_open() -> None:
     assert offered("us-central1-b", zones=None, regions=frozenset({"us-central1"})) is None
     assert offered("us-east1-b", zones=None, regions=frozenset({"us-central1"})) is False
-
-
-def test_zones_are_suggested_for_gpus_and_tpus_and_attached_gpus() -> None:
-    assert "us-central1-b" in zones_with("a3-ultragpu-8g")
-    assert "us-central1-a" in zones_with("g2-standard-4")
-    assert "us-east5-b" in zones_with("ct6e-standard-4t")
-    assert "us-central1-f" in zones_with("nvidia-tesla-t4")
-    assert zones_with("a4x-highgpu-4g") == zones_with("no-such-machine") == frozenset()

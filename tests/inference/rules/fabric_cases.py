@@ -6,21 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inference.rules import (
-    address_plan,
-    dranet,
-    fabric,
-    fabric_pools,
-    gpu_libraries,
-    gpudirect_tcp,
-    nccl,
-    nccl_installers,
-    networking,
-    pod_networks,
-    proxy_subnets,
-    rdma,
-)
 from inference.rules.framework import Rule
+from inference.rules.registry import RULES
 from inference.rules.views.resources import Resource
 from tests.inference.rules.cases import (
     Changes,
@@ -73,22 +60,9 @@ EIGHT_GPUS = {"requests": {"nvidia.com/gpu": 8}, "limits": {"nvidia.com/gpu": 8}
 GIB = "us-docker.pkg.dev/gce-ai-infra/gpudirect-gib/nccl-plugin-gib:v1.1.2"
 SCRIPT = "source /usr/local/gib/scripts/set_nccl_env.sh && exec vllm serve meta-llama/Llama-3.1-405B"
 
-
-_MODULES = (
-    address_plan,
-    dranet,
-    fabric,
-    fabric_pools,
-    gpu_libraries,
-    gpudirect_tcp,
-    nccl,
-    nccl_installers,
-    networking,
-    pod_networks,
-    proxy_subnets,
-    rdma,
-)
-_RULES = tuple(thing for module in _MODULES for thing in vars(module).values() if isinstance(thing, Rule))
+_AREAS = ("address_plan", "dranet", "fabric", "gpu_libraries", "gpudirect_tcp", "nccl", "networking", "pod_networks")
+_AREAS += ("fabric_pools", "nccl_installers", "proxy_subnets", "rdma")
+_RULES = tuple(rule for rule in RULES if rule.area in _AREAS)
 
 
 def network(name: str, props: Changes | None = None, **kw: Any) -> Resource:

@@ -48,6 +48,11 @@ def route(
     return custom("gateway.networking.k8s.io/v1", "HTTPRoute", name, changed(base, spec or {}), props, **kw)
 
 
+TO_SERVICE = route(backend={"group": None, "kind": "Service", "port": 80})
+ON_SERVICE = {"group": "", "kind": "Service"}
+"""A route's backend, and a policy's target, that is a Service instead of a pool."""
+
+
 def pool(name: str = "vllm", spec: Changes | None = None, props: Changes | None = None, **kw: Any) -> Resource:
     base = {
         "selector": {"matchLabels": {"app": "vllm"}},

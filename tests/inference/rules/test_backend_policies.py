@@ -13,7 +13,9 @@ from inference.rules.views.values import UNKNOWN
 from tests.inference.rules.cases import container, custom, deployment, findings
 from tests.inference.rules.gateway_cases import (
     OLD_POOL,
+    ON_SERVICE,
     POOL,
+    TO_SERVICE,
     backend_policy,
     gateway,
     gateway_stack,
@@ -25,15 +27,7 @@ from tests.inference.rules.gateway_cases import (
     service,
 )
 
-TO_SERVICE = route(backend={"group": None, "kind": "Service", "port": 80})
-ON_SERVICE = {"group": "", "kind": "Service"}
 ROUTER = "oci://ghcr.io/llm-d/charts/llm-d-router-gateway"
-
-
-def nim() -> Resource:
-    image = {"image": "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.15.0", "command": None, "args": None}
-    probes = {key: {"httpGet": {"path": "/v1/health/ready"}} for key in ("readinessProbe", "startupProbe")}
-    return deployment("vllm", containers=[container({**image, **probes})])
 
 
 class TestTimeout:

@@ -308,3 +308,36 @@ def test_an_nvlink_domain_holds_eighteen_nodes() -> None:
     assert findings(rule, bare("a4x-highgpu-4g", placementPolicy=placed, nodeCount=19))
     assert not findings(rule, bare("a4x-highgpu-4g", placementPolicy=placed, autoscaling={"totalMaxNodeCount": 18}))
     assert not findings(rule, bare("a4-highgpu-8g", placementPolicy=placed, autoscaling=wide))
+
+
+def test_spot_and_preemptible_at_once_are_found() -> None:
+    rule = capacity.spot_excludes_reservation
+    assert "Take preemptible away" in findings(rule, pool({"spot": True, "preemptible": "true"}))[0]
+    assert not findings(rule, pool({"spot": True, "preemptible": False}), pool({"spot": True, "preemptible": UNKNOWN}))
+
+
+def test_a_reservation_of_a_machine_that_none_holds_is_found() -> None:
+    rule = capacity.machine_has_source
+    assert "spot and flex-start only" in findings(rule, bare("a3-highgpu-1g", {"reservationAffinity": SPECIFIC}))[0]
+    assert not findings(rule, bare("a3-highgpu-8g", {"reservationAffinity": SPECIFIC}))
+    assert not findings(rule, bare("a3-highgpu-1g", {"spot": True}))
+
+
+def test_the_state_of_a_flex_start_pool_shows_a_count_and_is_silent() -> None:
+    rule = capacity.flex_start_stands_alone
+    assert not findings(rule, flex(nodeCount=0, instanceGroupUrls=[]))
+    assert findings(rule, flex(nodeCount=0))
+    assert findings(rule, flex(nodeCount=2, instanceGroupUrls=[], autoscaling=None))
+
+
+def test_a_resource_policy_of_another_region_is_found() -> None:
+    rule, token = capacity.placement_policy_region, "gcp:compute/resourcePolicy:ResourcePolicy"
+    policy = resource(token, "slice", {"name": "slice", "region": "us-east1"})
+    placed = pool(placementPolicy={"policyName": "slice"})
+    assert "Make the policy in us-central1" in findings(rule, policy, placed)[0]
+    by_edge = pool(placementPolicy={"policyName": UNKNOWN})
+    assert not findings(rule, policy, by_edge)
+    near = resource(token, "near", {"name": "slice", "region": "https://x/projects/p/regions/us-central1"})
+    assert not findings(rule, near, placed)
+    assert not findings(rule, resource(token, "slice", {"name": "slice", "region": UNKNOWN}), placed)
+    assert not findings(rule, policy, pool(placementPolicy={"policyName": "another"}), pool())

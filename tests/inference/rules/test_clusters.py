@@ -187,3 +187,36 @@ def test_the_version_that_a_control_plane_has_counts_more_than_the_one_asked_for
     newer = node_pool("x", {"version": "1.36.1-gke.1", "nodeConfig": {"machineType": "a4-highgpu-8g"}})
     assert not findings(clusters.nodes_are_not_newer, upgraded, newer)
     assert not findings(clusters.version_knows_machine, upgraded, newer)
+
+
+def test_a_pool_of_a_version_that_its_channel_retired_is_found() -> None:
+    rule = clusters.pool_version_is_offered
+    old = {"version": "1.31.4-gke.1183000"}
+    assert "Take version away" in findings(rule, cluster(), node_pool(props=old))[0]
+    inline = cluster(props={"nodePools": [{"name": "a", **old}], "removeDefaultNodePool": None})
+    assert len(findings(rule, inline)) == 1
+
+
+@pytest.mark.parametrize("version", ["1.35.1-gke.1000", "1.31", None, UNKNOWN, "", "latest"])
+def test_versions_of_pools_that_may_be_offered_are_silent(version: object) -> None:
+    assert not findings(clusters.pool_version_is_offered, cluster(), node_pool(props={"version": version}))
+
+
+def test_old_versions_of_pools_that_are_there_or_outside_of_channels_are_silent() -> None:
+    rule, old = clusters.pool_version_is_offered, {"version": "1.31.4-gke.1183000"}
+    assert not findings(rule, node_pool(props=old))
+    assert not findings(rule, cluster(props={"releaseChannel": {"channel": "UNSPECIFIED"}}), node_pool(props=old))
+    assert not findings(rule, cluster(), node_pool(props={**old, "instanceGroupUrls": []}))
+    assert not findings(rule, cluster(), node_pool(props=old, options={"ignoreChanges": ["version"]}))
+
+
+def test_an_empty_list_of_pools_is_none() -> None:
+    rule = clusters.first_pool_has_nodes
+    assert findings(rule, cluster(props={"initialNodeCount": None, "nodePools": []}))
+    state = {"initialNodeCount": 0, "nodePools": [], "masterVersion": "1.35.1-gke.1"}
+    assert not findings(rule, cluster(props=state))
+
+
+def test_the_state_of_a_cluster_repeats_its_pools_and_draws_no_finding() -> None:
+    state = {"nodePools": [{"name": "gpus"}], "nodeConfig": {"machineType": "e2-medium"}, "masterVersion": "1.35.1"}
+    assert not findings(SEPARATE, cluster(props=state))

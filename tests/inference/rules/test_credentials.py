@@ -219,6 +219,12 @@ def test_chart_values_name_secrets(values: dict[str, Any], count: int) -> None:
     assert len(findings(not_in_chart_values, release("x", "nim-llm", values))) == count
 
 
+@pytest.mark.parametrize(("key", "count"), [("HUGGING_FACE_HUB_TOKEN", 0), ("hf_0123456789abcdefghijABCDEF", 1)])
+def test_a_key_beside_the_name_of_a_secret_is_no_credential(key: str, count: int) -> None:
+    token = {"hf_token": {"secretName": "huggingface-credentials", "secretKey": key}}
+    assert len(findings(not_in_chart_values, release("x", "vllm-stack", {"modelSpec": [token]}))) == count
+
+
 @pytest.mark.parametrize(
     ("outputs", "count"),
     [

@@ -7,6 +7,7 @@ import pytest
 from inference.rules.fabric import (
     network_has_custom_subnets,
     network_has_no_firewall,
+    network_is_bare,
     network_keeps_mtu,
     profile_names_zone,
     subnet_for_each_nic,
@@ -16,6 +17,7 @@ from inference.rules.views.values import UNKNOWN
 from tests.inference.rules.cases import findings, resource
 from tests.inference.rules.fabric_cases import ROCE, firewall, network, subnet, that, verdicts, with_changes
 
+SUBNET = "gcp:compute/subnetwork:Subnetwork"
 POLICY = "gcp:compute/regionNetworkFirewallPolicy:RegionNetworkFirewallPolicy"
 ASSOCIATION = "gcp:compute/regionNetworkFirewallPolicyAssociation:RegionNetworkFirewallPolicyAssociation"
 GLOBAL_ASSOCIATION = "gcp:compute/networkFirewallPolicyAssociation:NetworkFirewallPolicyAssociation"
@@ -227,3 +229,46 @@ def test_malformed_networks_are_silent_or_found_and_never_crash() -> None:
         odd = network("odd", props)
         bad = subnet("bad", "odd", "not a range", {"secondaryIpRanges": "x", "network": 5})
         verdicts(odd, bad, firewall("f", "odd", [7, None], {"allows": {"protocol": "tcp"}}))
+
+
+# nothing else
+
+
+@pytest.mark.parametrize(
+    ("token", "key"),
+    [
+        ("gcp:compute/router:Router", "network"),
+        ("gcp:compute/networkPeering:NetworkPeering", "peerNetwork"),
+        ("gcp:compute/route:Route", "network"),
+        ("gcp:servicenetworking/connection:Connection", "network"),
+        ("gcp:container/cluster:Cluster", "network"),
+    ],
+)
+def test_what_an_rdma_network_does_not_take_is_found_by_name_link_and_edge(token: str, key: str) -> None:
+    fabric = rdma({})
+    links = [
+        "rdma",
+        "projects/p/global/networks/rdma",
+        "https://www.googleapis.com/compute/v1/projects/p/global/networks/rdma",
+    ]
+    for link in links:
+        [message] = findings(network_is_bare, fabric, resource(token, "x", {key: link}))
+        assert "takes RDMA NICs only" in message
+    edge = resource(token, "x", {key: UNKNOWN}, property_dependencies={key: [fabric]})
+    assert len(findings(network_is_bare, fabric, edge)) == 1
+
+
+def test_secondary_ranges_in_an_rdma_network_are_found() -> None:
+    ranges = {"secondaryIpRanges": [{"rangeName": "pods", "ipCidrRange": "10.9.0.0/20"}]}
+    assert len(findings(network_is_bare, rdma({}), resource(SUBNET, "s", {"network": "rdma", **ranges}))) == 1
+    assert (
+        findings(network_is_bare, rdma({}), resource(SUBNET, "s", {"network": "rdma", "secondaryIpRanges": []})) == []
+    )
+
+
+def test_routers_and_clusters_of_ordinary_networks_are_silent() -> None:
+    others = [network("vpc", {}), resource("gcp:compute/router:Router", "r", {"network": "vpc"})]
+    cluster = resource("gcp:container/cluster:Cluster", "c", {"network": "vpc"})
+    assert findings(network_is_bare, rdma({}), *others, cluster) == []
+    assert findings(network_is_bare, *others, resource("gcp:compute/router:Router", "x", {"network": UNKNOWN})) == []
+    assert findings(network_is_bare, rdma({}), resource("gcp:compute/route:Route", "x", {"network": ["rdma"]})) == []

@@ -48,6 +48,20 @@ def test_a_variable_that_arrives_as_text_is_found(changes):
     assert "LWS_GROUP_SIZE" in found[0]
 
 
+def test_a_variable_of_the_group_that_nobody_sets_is_found():
+    for text in ("vllm serve m -pp $LWS_GROUPSIZE", "vllm serve m --nnodes ${LWS_SIZE}"):
+        (found, _) = findings(variables_reach_program, leader_worker_set(containers=[shell(text)]))
+        assert "which nobody sets" in found
+    own = {"env": [{"name": "LWS_PORT", "value": "1"}]}
+    for silent in (
+        shell("vllm serve m --port $LWS_PORT", **own),
+        shell("LWS_N=2\nvllm serve m -pp $LWS_N"),
+        shell("vllm serve m -pp ${LWS_N:-2}"),
+    ):
+        assert not findings(variables_reach_program, leader_worker_set(containers=[silent]))
+    assert not findings(variables_reach_program, deployment(containers=[shell("vllm serve m -pp $LWS_N")]))
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -10,12 +10,15 @@ from inference.rules.health_checks import (
     health_check_declared,
     health_check_path_served,
     health_check_port_served,
+    port_specified,
     timeout_within_interval,
 )
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
 from tests.inference.rules.cases import container, custom, deployment, findings, leader_worker_set, resource
 from tests.inference.rules.gateway_cases import (
+    ON_SERVICE,
+    TO_SERVICE,
     gateway,
     health_policy,
     pool,
@@ -23,10 +26,6 @@ from tests.inference.rules.gateway_cases import (
     server,
     service,
 )
-
-TO_SERVICE = route(backend={"group": None, "kind": "Service", "port": 80})
-ON_SERVICE = {"group": "", "kind": "Service"}
-ROUTER = "oci://ghcr.io/llm-d/charts/llm-d-router-gateway"
 
 
 def nim() -> Resource:
@@ -131,8 +130,6 @@ class TestDefinition:
     @pytest.mark.parametrize(
         "config",
         [
-            {"httpHealthCheck": {"portSpecification": None}},
-            {"httpHealthCheck": {"portSpecification": None, "port": None}},
             {"httpHealthCheck": {"port": None}},
             {"httpHealthCheck": {"portSpecification": "USE_SERVING_PORT"}},
             {"httpHealthCheck": {"portSpecification": "USE_NAMED_PORT"}},
@@ -157,6 +154,18 @@ class TestDefinition:
     )
     def test_what_it_takes_or_nobody_knows_is_silent(self, config: Any) -> None:
         assert findings(health_check_config_valid, health_policy(default={"config": config})) == []
+
+    @pytest.mark.parametrize("port", [{}, {"port": None}, {"port": "8080"}])
+    def test_a_port_without_specification_is_advised_against(self, port: dict[str, Any]) -> None:
+        check = {"config": {"httpHealthCheck": {"portSpecification": None, **port}}}
+        (found,) = findings(port_specified, health_policy(default=check))
+        assert "USE_FIXED_PORT" in found
+        assert findings(health_check_config_valid, health_policy(default=check)) == []
+
+    def test_a_port_with_a_specification_or_an_unknown_one_is_silent(self) -> None:
+        for given in ("USE_SERVING_PORT", UNKNOWN):
+            check = {"config": {"httpHealthCheck": {"portSpecification": given, "port": None}}}
+            assert findings(port_specified, health_policy(default=check)) == []
 
 
 class TestReadiness:

@@ -11,6 +11,8 @@ OFFER = locations.zone_offers_machine
 INHERITED = locations.cluster_zone_offers_machine
 ZONES = locations.accelerator_pool_names_zones
 QUOTA = locations.pools_fit_quota
+REGION = locations.nodes_stay_in_region
+HOME = locations.pool_lies_with_cluster
 
 
 def bare(machine: str, **props: object) -> Resource:
@@ -25,7 +27,7 @@ T4 = {"machineType": "n1-standard-8", "guestAccelerators": [{"type": "nvidia-tes
     [
         ("a3-ultragpu-8g", "us-central1-a"),
         ("a4-highgpu-8g", "us-central1-a"),
-        ("ct6e-standard-4t", "us-central1-a"),
+        ("ct6e-standard-4t", "us-east1-b"),
         ("ct5lp-hightpu-4t", "us-central1-b"),
         ("a2-ultragpu-1g", "europe-west1-b"),
     ],
@@ -58,6 +60,8 @@ def test_an_attached_gpu_is_judged_by_its_regions() -> None:
         ("a3-ultragpu-8g", ["us-central1-b"]),
         ("ct6e-standard-4t", ["us-east5-a", "us-east5-b"]),
         ("ct6e-standard-4t", ["us-central1-ai2x"]),
+        ("ct5lp-hightpu-4t", ["us-east5-b"]),
+        ("ct5p-hightpu-4t", ["us-east5-c"]),
         ("a4x-highgpu-4g", ["us-central1-a"]),
         ("e2-standard-4", ["mars-west1-a"]),
         ("a9-future", ["us-central1-a"]),
@@ -170,3 +174,39 @@ def test_quotas_that_nobody_gave_are_silent() -> None:
     assert not findings(QUOTA, node_pool(), configuration=other)
     unknown = node_pool("x", {"autoscaling": UNKNOWN})
     assert not findings(QUOTA, unknown, configuration={"quotas": ["us-central1 l4 1"]})
+
+
+def test_nodes_in_another_region_than_their_cluster_are_found() -> None:
+    (message,) = findings(REGION, node_pool(props={"nodeLocations": ["us-central1-a", "us-east1-b"]}))
+    assert "us-east1-b, which is in another region" in message
+    assert findings(REGION, node_pool(props={"location": "us-central1-a", "nodeLocations": ["us-east4-a"]}))
+    assert findings(REGION, cluster(props={"nodeLocations": ["europe-west4-a"]}))
+    assert "such as us-central1-b" in findings(REGION, node_pool(props={"nodeLocations": ["us-central1"]}))[0]
+
+
+def test_zones_of_the_region_and_what_is_not_known_are_silent() -> None:
+    assert not findings(
+        REGION, node_pool(), cluster(), cluster("z", {"location": "us-central1-a", "nodeLocations": ["us-central1-b"]})
+    )
+    assert not findings(REGION, node_pool(props={"location": UNKNOWN, "nodeLocations": ["us-east1-b"]}))
+    assert not findings(
+        REGION, node_pool(props={"nodeLocations": UNKNOWN}), node_pool("y", {"nodeLocations": [UNKNOWN]})
+    )
+    assert not findings(REGION, node_pool(props={"location": "us-central1", "nodeLocations": ["us-central1-ai1a"]}))
+
+
+@pytest.mark.parametrize("location", ["us-central1-a", "us-east1"])
+def test_a_pool_with_another_location_than_its_cluster_is_found(location: str) -> None:
+    (message,) = findings(HOME, cluster(), node_pool(props={"location": location}))
+    assert "Set location: us-central1" in message
+
+
+def test_pools_of_their_cluster_s_location_are_silent_also_where_two_clusters_share_a_name() -> None:
+    east = resource(CLUSTER, "east", {"name": "platform", "location": "us-east1"})
+    there = {"location": "us-east1", "nodeLocations": ["us-east1-b"]}
+    assert not findings(HOME, cluster(), node_pool())
+    assert not findings(HOME, cluster(), east, node_pool(), node_pool("there", there))
+    assert not findings(HOME, cluster(props={"location": UNKNOWN}), node_pool(), node_pool("x", {"location": UNKNOWN}))
+    assert not findings(HOME, node_pool(props={"cluster": "of-another-program", "location": "us-east1"}))
+    inline = resource(CLUSTER, "c", {"location": "us-central1", "nodePools": [{"name": "a"}]})
+    assert not findings(HOME, inline)

@@ -39,3 +39,21 @@ def test_names_that_are_accepted_or_not_known_are_silent() -> None:
     assert not findings(RULE, resource(CLUSTER, long, {"name": UNKNOWN}))
     assert not findings(RULE, resource(NODE_POOL, long, {"namePrefix": "pool-"}))
     assert not findings(RULE, resource("gcp:compute/networkPeering:NetworkPeering", "X" * 80, {"name": "Y" * 80}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "bad", "good"),
+    [
+        ("gcp:serviceaccount/account:Account", "accountId", "inference-platform-gpu-nodes-production", "gpu-nodes"),
+        ("gcp:serviceaccount/account:Account", "accountId", "GPU_nodes", "a1"),
+        ("gcp:storage/bucket:Bucket", "name", "Acme-Models", "acme.models_v1"),
+        ("gcp:artifactregistry/repository:Repository", "repositoryId", "Models", "models-v1"),
+        ("gcp:secretmanager/secret:Secret", "secretId", "hf.token", "HF_TOKEN"),
+    ],
+)
+def test_an_identifier_of_another_form_is_found(kind: str, key: str, bad: str, good: str) -> None:
+    rule = names.identifier_is_accepted
+    (message,) = findings(rule, resource(kind, "x", {key: bad}))
+    assert bad in message
+    assert not findings(rule, resource(kind, "X Y", {key: good}), resource(kind, "Z", {key: UNKNOWN}))
+    assert not findings(rule, resource(kind, "X" * 90, {}))

@@ -123,6 +123,11 @@ def test_a_group_that_switches_its_fabric_off_is_found(variables: dict[str, str]
     assert "RDMA NICs idle" in said[0]
 
 
+@pytest.mark.parametrize("line", ["export NCCL_IB_DISABLE=1\n", "NCCL_NET=Socket "])
+def test_a_script_that_switches_the_fabric_off_is_found(line: str) -> None:
+    assert findings(env_keeps_fabric, group(shell(f"source {SCRIPT}\n{line}{SERVE}")))
+
+
 @pytest.mark.parametrize(
     "made",
     [

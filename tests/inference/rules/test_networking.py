@@ -190,6 +190,27 @@ def test_nodes_with_a_way_out_or_that_need_none_are_silent(changes: dict[str, Re
     assert that(private_nodes_reach_registries, **nat, **changes) == []
 
 
+ROUTER = "gcp:compute/router:Router"
+
+
+@pytest.mark.parametrize(
+    ("router", "nat", "found"),
+    [
+        ({"network": "platform", "region": "us-central1"}, {}, False),
+        ({"network": "platform", "region": "us-east1"}, {"region": "us-east1"}, True),
+        ({"network": "gvnic", "region": "us-central1"}, {}, True),
+        ({"network": UNKNOWN, "region": "us-central1"}, {}, False),
+        ({"network": "platform", "region": UNKNOWN}, {"region": UNKNOWN}, False),
+    ],
+)
+def test_a_nat_serves_its_own_network_and_region_only(router: dict[str, Any], nat: dict[str, Any], found: bool) -> None:
+    made = resource(NAT, "nat", {"router": "exit", **nat})
+    exit_ = resource(ROUTER, "exit", {"name": "exit", **router})
+    said = that(private_nodes_reach_registries, nat=made, router=exit_, group=deployment())
+
+    assert bool(said) is found
+
+
 # pods on the host's network
 
 

@@ -156,3 +156,10 @@ class TestCache:
     def test_a_writable_cache_on_a_volume_is_silent(self, changes: dict[str, Any], pod: dict[str, Any]) -> None:
         for nim in nims(changes, pod):
             assert findings(cache_on_volume, nim) == []
+
+    def test_the_cache_of_a_kserve_model_is_that_of_its_runtime(self) -> None:
+        image = "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4"
+        model = {"modelFormat": {"name": "nvidia-nim"}, "image": image, "storageUri": "pvc://nim/"}
+        gpus = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
+        service = custom("serving.kserve.io/v1beta1", "InferenceService", "nim", {"predictor": {"model": model | gpus}})
+        assert findings(cache_on_volume, service) == []

@@ -5,7 +5,7 @@ import pytest
 from inference.rules import node_identities
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
-from tests.inference.rules.cases import findings, node_pool, resource
+from tests.inference.rules.cases import cluster, findings, node_pool, resource
 
 DEDICATED = node_identities.identity_is_dedicated
 ROLES = node_identities.identity_has_roles
@@ -83,3 +83,51 @@ def test_what_cannot_be_told_is_silent() -> None:
     assert not findings(ROLES, ACCOUNT, pool(), member("projects/p/roles/nodes"))
     assert not findings(ROLES, ACCOUNT, pool(), resource("gcp:projects/iAMPolicy:IAMPolicy", "p", {"policyData": "{}"}))
     assert not findings(ROLES, ACCOUNT)
+
+
+# ---------------------------------------------------------------- rights and identities
+
+
+@pytest.mark.parametrize("role", ["roles/editor", "roles/owner"])
+def test_an_account_that_may_change_the_project_is_found(role: str) -> None:
+    rule = node_identities.identity_is_narrow
+    assert role in findings(rule, ACCOUNT, pool(), member(role))[0]
+    binding = resource("gcp:projects/iAMBinding:IAMBinding", "b", {"role": role, "members": [KNOWN]})
+    assert (
+        len(
+            findings(rule, ACCOUNT, pool(), node_pool("other", {"nodeConfig": {"serviceAccount": KNOWN[15:]}}), binding)
+        )
+        == 1
+    )
+
+
+def test_narrow_roles_and_editors_that_run_no_nodes_are_silent() -> None:
+    rule = node_identities.identity_is_narrow
+    ci = resource("gcp:serviceaccount/account:Account", "deployer", {"accountId": "deployer"})
+    editor = member("roles/editor", "serviceAccount:deployer@project.iam.gserviceaccount.com")
+    assert not findings(rule, ACCOUNT, ci, pool(), member(NODE), member(PULL), editor)
+    assert not findings(rule, ACCOUNT, pool(), member(UNKNOWN), member("roles/editor", UNKNOWN))
+
+
+@pytest.mark.parametrize("name", ["project.svc.id.google.com", "my-project", "projects/x.svc.id.goog"])
+def test_a_workload_pool_of_another_form_is_found(name: str) -> None:
+    found = cluster(props={"workloadIdentityConfig": {"workloadPool": name}})
+    assert len(findings(node_identities.workload_pool_form, found)) == 1
+
+
+@pytest.mark.parametrize("name", ["my-project.svc.id.goog", "example.com:project.svc.id.goog", "", None, UNKNOWN])
+def test_workload_pools_of_projects_are_silent(name: object) -> None:
+    assert not findings(
+        node_identities.workload_pool_form, cluster(props={"workloadIdentityConfig": {"workloadPool": name}})
+    )
+
+
+def test_gke_metadata_without_a_workload_pool_is_found() -> None:
+    rule, without = node_identities.metadata_has_workload_pool, cluster(props={"workloadIdentityConfig": None})
+    assert "Set workloadIdentityConfig" in findings(rule, without, node_pool())[0]
+    gce = node_pool(props={"nodeConfig": {"workloadMetadataConfig": {"mode": "GCE_METADATA"}}})
+    assert not findings(rule, without, gce)
+    assert not findings(rule, cluster(), node_pool())
+    assert not findings(rule, node_pool())
+    assert not findings(rule, cluster(props={"workloadIdentityConfig": UNKNOWN}), node_pool())
+    assert not findings(rule, cluster(props={"workloadIdentityConfig": None, "enableAutopilot": True}), node_pool())

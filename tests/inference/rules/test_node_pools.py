@@ -5,7 +5,7 @@ import pytest
 from inference.rules import node_pools
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
-from tests.inference.rules.cases import CLUSTER, cluster, custom, findings, node_pool, resource, workload
+from tests.inference.rules.cases import CLUSTER, NODE_POOL, cluster, custom, findings, node_pool, resource, workload
 
 FITS = node_pools.accelerator_fits_machine
 DRIVER = node_pools.driver_is_installed
@@ -155,22 +155,6 @@ def test_secure_boot_with_a_foreign_driver_is_found() -> None:
         assert not findings(rule, pool(version, secure))
 
 
-@pytest.mark.parametrize(
-    ("machine", "kind", "more", "found"),
-    [
-        ("g2-standard-4", "nvidia-l4", {"gpuPartitionSize": "1g.5gb"}, True),
-        ("a4x-highgpu-4g", "nvidia-gb200", {"gpuPartitionSize": "1g.23gb"}, True),
-        ("a2-highgpu-1g", "nvidia-tesla-a100", {"gpuPartitionSize": "1g.5gb"}, False),
-        ("g2-standard-4", "nvidia-l4", {"gpuSharingConfig": {"gpuSharingStrategy": "TIME_SHARING", "maxSharedClientsPerGpu": 8}}, False),
-        ("g2-standard-4", "nvidia-l4", {"gpuSharingConfig": {"gpuSharingStrategy": "MPS", "maxSharedClientsPerGpu": 64}}, True),
-        ("g2-standard-4", "nvidia-l4", {"gpuSharingConfig": {"gpuSharingStrategy": "time-sharing", "maxSharedClientsPerGpu": 2}}, True),
-        ("g2-standard-4", "nvidia-l4", {"gpuSharingConfig": {"gpuSharingStrategy": UNKNOWN, "maxSharedClientsPerGpu": UNKNOWN}}, False),
-    ],
-)  # fmt: skip
-def test_gpus_are_shared_as_they_can_be(machine: str, kind: str, more: dict, found: bool) -> None:
-    assert bool(findings(node_pools.gpu_sharing_is_possible, gpus(machine, kind, **more))) is found
-
-
 # ---------------------------------------------------------------- size
 
 PER_ZONE = {"totalMinNodeCount": None, "totalMaxNodeCount": None}
@@ -290,3 +274,75 @@ def test_upgrades_with_what_is_there_are_silent() -> None:
     assert not findings(SPARE, node_pool("x", {"nodeConfig": RESERVED, "upgradeSettings": UNKNOWN}))
     cpu = {"machineType": "e2-standard-4", "guestAccelerators": None, **RESERVED}
     assert not findings(SPARE, node_pool("x", {"nodeConfig": cpu, "upgradeSettings": None}))
+
+
+@pytest.mark.parametrize(
+    "machine", ["a3-ultragpu-4g", "a4-highgpu-4g", "g2-standard-6", "ct6e-standard-2t", "a2-highgpu-3g"]
+)
+def test_a_machine_type_that_its_family_lacks_is_found(machine: str) -> None:
+    assert len(findings(node_pools.machine_type_exists, node_pool(props={"nodeConfig": {"machineType": machine}}))) == 1
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        "a3-ultragpu-8g-nolssd",
+        "ct5lp-hightpu-1t",
+        "tpu7x-standard-4t",
+        "n1-standard-7",
+        "a9-future-1g",
+        "g4-standard-6",
+        "",
+        None,
+        UNKNOWN,
+    ],
+)
+def test_machine_types_that_exist_or_are_of_other_families_are_silent(machine: object) -> None:
+    pool = node_pool(props={"nodeConfig": {"machineType": machine}})
+    assert not findings(node_pools.machine_type_exists, pool)
+
+
+def test_the_latest_driver_on_ubuntu_is_found() -> None:
+    ubuntu = node_pool(props={"nodeConfig": {"imageType": "ubuntu_containerd"}})
+    assert "DEFAULT" in findings(node_pools.driver_is_installed, ubuntu)[0]
+    assert not findings(
+        node_pools.driver_is_installed, node_pool(props={"nodeConfig": {"imageType": "COS_CONTAINERD"}})
+    )
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"minNodeCount": 0, "maxNodeCount": 0},
+        {"totalMinNodeCount": 0},
+        {"locationPolicy": "ANY"},
+        {"maxNodeCount": "0"},
+    ],
+)
+def test_an_autoscaler_without_a_maximum_is_found(limits: dict) -> None:
+    pool = node_pool(props={"autoscaling": None})
+    assert not findings(node_pools.limits_agree, pool)
+    other = resource(NODE_POOL, "x", {"autoscaling": limits})
+    assert "no maximum" in findings(node_pools.limits_agree, other)[0]
+
+
+def test_a_maximum_that_is_not_known_or_an_empty_block_is_silent() -> None:
+    for limits in (
+        {"maxNodeCount": UNKNOWN},
+        {"totalMaxNodeCount": 3},
+        {},
+        UNKNOWN,
+        {"maxNodeCount": 2, "totalMaxNodeCount": 0},
+    ):
+        assert not findings(node_pools.limits_agree, resource(NODE_POOL, "x", {"autoscaling": limits})), limits
+
+
+def test_the_state_of_a_pool_shows_both_counts_and_is_silent() -> None:
+    state = {"nodeCount": 1, "initialNodeCount": 1, "instanceGroupUrls": ["https://x"]}
+    assert not findings(node_pools.size_has_one_owner, node_pool(props=state))
+    assert findings(node_pools.size_has_one_owner, node_pool(props={"nodeCount": 1}))
+
+
+def test_zeros_that_the_state_shows_are_no_counts_of_pods() -> None:
+    assert not findings(node_pools.max_pods_is_possible, node_pool(props={"maxPodsPerNode": 0}))
+    assert not findings(node_pools.cluster_max_pods_is_possible, cluster(props={"defaultMaxPodsPerNode": 0}))

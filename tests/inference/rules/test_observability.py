@@ -94,6 +94,27 @@ class TestFindsPods:
 
         assert len(findings(monitoring_finds_pods, monitoring(), nameless)) == 1
 
+    def test_a_monitoring_in_another_namespace_is_found(self) -> None:
+        apart = deployment(props={"metadata": {"namespace": "other"}})
+
+        assert len(findings(monitoring_finds_pods, monitoring(), apart)) == 1
+        assert findings(monitoring_finds_pods, monitoring(), apart, release("x", "own-chart")) == []
+
+    def test_a_path_without_metrics_is_found(self) -> None:
+        assert len(findings(monitoring_finds_pods, monitoring(endpoint={"path": "/prometheus"}), deployment())) == 1
+        for path in ("/metrics", UNKNOWN, None):
+            assert findings(monitoring_finds_pods, monitoring(endpoint={"path": path}), deployment()) == []
+
+    def test_sglang_is_told_to_export_metrics(self) -> None:
+        def sglang(*more: str) -> Resource:
+            command = ["python3", "-m", "sglang.launch_server", "--model-path", "m", "--port", "8000", *more]
+            return deployment(
+                containers=[container({"image": "lmsysorg/sglang:v0.5.3", "command": command, "args": None})]
+            )
+
+        assert len(findings(monitoring_finds_pods, monitoring(), sglang())) == 1
+        assert findings(monitoring_finds_pods, monitoring(), sglang("--enable-metrics")) == []
+
     @pytest.mark.parametrize("port", ["http", 8000, 8000.0, "8000", UNKNOWN])
     def test_a_port_by_name_or_number_is_silent(self, port: object) -> None:
         assert findings(monitoring_finds_pods, monitoring(endpoint={"port": port}), deployment()) == []
@@ -225,6 +246,20 @@ class TestExported:
 
         assert len(findings(metric_exported, scaler(old), deployment())) == 1
         assert findings(metric_exported, scaler(old), early) == []
+
+    def test_a_metric_with_a_slip_of_the_pen_is_found(self) -> None:
+        for name in ("vllm:num_request_waiting", "prometheus.googleapis.com|vllm:kv_cache_usage_percent|gauge"):
+            (found,) = findings(metric_exported, scaler({"type": "Pods", "pods": {"metric": {"name": name}}}))
+            assert "vllm:num_requests_waiting" in found or "vllm:kv_cache_usage_perc." in found
+
+    @pytest.mark.parametrize(
+        "name", ["vllm:generation_tokens_total", "vllm:num_requests_swapped", "vllm:time_per_output_token_seconds_sum"]
+    )
+    def test_other_metrics_of_the_engine_are_silent(self, name: str) -> None:
+        assert findings(metric_exported, scaler({"type": "Pods", "pods": {"metric": {"name": name}}})) == []
+
+    def test_an_adapter_of_a_cluster_that_others_made_is_silent(self) -> None:
+        assert findings(metric_exported, scaler(QUEUE), deployment(), monitoring()) == []
 
     def test_what_others_install_is_silent(self) -> None:
         manifest = resource(

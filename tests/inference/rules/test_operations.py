@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from inference.rules.operations import budget_allows_drain, production_is_quiet, rollout_has_room, server_drains
+from inference.rules.operations import (
+    budget_allows_drain,
+    production_is_quiet,
+    rollout_has_room,
+    rollout_is_accepted,
+    server_drains,
+)
 from inference.rules.views.values import UNKNOWN
 from tests.inference.rules.cases import (
     changed,
@@ -43,6 +49,8 @@ def preststop(command):
         ({"lifecycle": {"preStop": {"exec": None, "httpGet": {"path": "/drain", "port": 8000}}}}, {}, None),
         (preststop(["python3", "/drain.py"]), {}, None),
         (preststop(["sleep", "5"]), {"terminationGracePeriodSeconds": 25}, None),
+        (preststop(["sh", "-c", "sleep 60"]), {"terminationGracePeriodSeconds": 60}, "60 s"),
+        (preststop(["sh", "-c", "sleep 1m"]), {"terminationGracePeriodSeconds": 61}, None),
         ({"resources": None}, {"terminationGracePeriodSeconds": None}, None),
     ],
 )
@@ -262,3 +270,32 @@ def test_a_test_of_the_fabric_may_be_loud():
         "kubernetes:batch/v1:Job", "batch/v1", "Job", "j", {"template": {"spec": {"containers": [test]}}}, None
     )
     assert not findings(production_is_quiet, job)
+
+
+# Rollouts
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}},
+        {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "0%", "maxUnavailable": 0.0}},
+        {"type": "Recreate", "rollingUpdate": {"maxSurge": 1}},
+    ],
+)
+def test_a_rollout_that_is_refused_is_found(strategy):
+    assert len(findings(rollout_is_accepted, deployment(spec={"strategy": strategy}))) == 1
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        {},
+        {"type": "Recreate"},
+        {"rollingUpdate": {"maxSurge": 0}},
+        {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": UNKNOWN}},
+        {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "10%"}},
+    ],
+)
+def test_a_rollout_that_is_accepted_is_silent(strategy):
+    assert not findings(rollout_is_accepted, deployment(spec={"strategy": strategy}), leader_worker_set())

@@ -123,6 +123,24 @@ def test_readiness_by_an_open_port_is_found(changes):
         assert "httpGet" in found
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["/bin/true"], ["sh", "-c", "exit 0"], ["bash", "-c", "pgrep -f vllm"], ["sh", "-c", "ps aux | grep vllm"]],
+)
+def test_readiness_that_asks_nobody_is_found(command):
+    (found,) = findings(readiness_asks_server, vllm(readinessProbe={"httpGet": None, "exec": {"command": command}}))
+    assert "asks nobody" in found
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["curl", "-sf", "localhost:8000/health"], ["bash", "-c", "pgrep vllm && curl -f localhost:8000/health || exit 1"]],
+)
+def test_readiness_by_a_command_that_asks_is_silent(command):
+    asking = vllm(readinessProbe={"httpGet": None, "exec": {"command": command}})
+    assert not findings(readiness_asks_server, asking)
+
+
 def test_readiness_of_a_database_may_be_an_open_port():
     redis = {"name": "redis", "image": "redis:7", "readinessProbe": {"tcpSocket": {"port": 6379}}}
     assert not findings(readiness_asks_server, deployment(containers=[redis]))
@@ -148,6 +166,20 @@ def test_readiness_of_a_database_may_be_an_open_port():
         ),
         (NIM | {"readinessProbe": {"httpGet": {"path": "/", "port": 8000}}}, "/v1/health/ready"),
         ({"args": ["--ssl-certfile", "/tls/tls.crt"], "startupProbe": None}, "HTTPS"),
+        (
+            {
+                "args": ["--ssl-certfile=/tls/tls.crt"],
+                "readinessProbe": {"httpGet": {"scheme": "HTTP"}},
+                "startupProbe": None,
+            },
+            "HTTPS",
+        ),
+        ({"readinessProbe": {"httpGet": {"scheme": "HTTPS"}}}, "no certificate"),
+        ({"readinessProbe": {"httpGet": None, "grpc": {"port": 8000}}}, "speaks gRPC"),
+        (
+            {"image": "nvcr.io/nvidia/tritonserver:25.08-py3", "command": ["tritonserver"], "startupProbe": None},
+            "/v2/health/ready",
+        ),
     ],
 )
 def test_a_path_that_never_answers_200_is_found(changes, says):

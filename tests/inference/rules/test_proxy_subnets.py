@@ -66,6 +66,13 @@ def test_a_cross_regional_gateway_needs_proxies_of_its_own_kind() -> None:
     assert that(gateway_has_proxy_subnet, door=gateway(CROSS), proxies=fitting) == []
 
 
+def test_a_cross_regional_gateway_of_one_cluster_is_not_served_by_regional_proxies() -> None:
+    door = gateway("gke-l7-cross-regional-internal-managed")
+    assert len(that(gateway_has_proxy_subnet, door=door, proxies=proxy_subnet())) == 1
+    fitting = proxy_subnet(props={"purpose": "GLOBAL_MANAGED_PROXY"})
+    assert that(gateway_has_proxy_subnet, door=door, proxies=fitting) == []
+
+
 def test_a_cluster_in_the_default_network_has_no_proxies() -> None:
     said = findings(gateway_has_proxy_subnet, cluster(props={"network": None, "subnetwork": None}), gateway())
 

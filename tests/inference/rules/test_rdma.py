@@ -9,6 +9,7 @@ from inference.rules.rdma import (
     claim_locks_memory,
     container_locks_memory,
     group_uses_fabric,
+    interfaces_on_template,
     pod_interfaces_are_readable,
     pod_networks_are_declared,
     pod_takes_all_gpus,
@@ -51,6 +52,22 @@ def kinds(changes: dict[str, Any], marks: dict[str, Any], pod: dict[str, Any] | 
         workload("kubernetes:core/v1:Pod", "v1", "Pod", "p", spec, {"metadata": {"annotations": marks}}),
         custom("jobset.x-k8s.io/v1alpha2", "JobSet", "js", replicated),
     ]
+
+
+def test_interfaces_on_the_object_itself_reach_no_pod() -> None:
+    for annotated in (deployment, leader_worker_set):
+        made = annotated(containers=[rdma_container()], props={"metadata": {"annotations": marked()}})
+        assert all("pod template" in said for said in findings(interfaces_on_template, made))
+        assert findings(interfaces_on_template, made)
+
+
+def test_interfaces_on_the_template_are_silent() -> None:
+    for made in (*kinds({}, marked()), group()):
+        assert findings(interfaces_on_template, made) == []
+    both = deployment(
+        containers=[rdma_container()], annotations=marked(), props={"metadata": {"annotations": marked()}}
+    )
+    assert findings(interfaces_on_template, both) == []
 
 
 # the list of interfaces
@@ -236,6 +253,13 @@ def test_a_sidecar_without_gpus_needs_no_capability() -> None:
     made = deployment(containers=[rdma_container(), proxy], annotations=marked())
 
     assert findings(container_locks_memory, made) == []
+
+
+@pytest.mark.parametrize("image", ["nccl-plugin-gib-diagnostic", "nccl-plugin-gib-diagnostic-arm64"])
+def test_the_published_nccl_test_runs_without_the_capability(image: str) -> None:
+    reference = f"us-docker.pkg.dev/gce-ai-infra/gpudirect-gib/{image}:v1.1.0"
+    for made in kinds({"securityContext": None, "image": reference}, marked()):
+        assert findings(container_locks_memory, made) == []
 
 
 CLAIM = {"resourceClaims": [{"name": "rdma", "resourceClaimTemplateName": "nics"}]}

@@ -20,7 +20,7 @@ from tests.inference.rules.cases import (
 
 POOL, GPU = "cloud.google.com/gke-nodepool", "cloud.google.com/gke-accelerator"
 FINDS, LABEL, TAINTS = scheduling.selector_finds_pool, scheduling.label_is_declared, scheduling.taints_are_tolerated
-FITS, WHOLE = scheduling.pod_fits_machine, scheduling.extended_resources_are_whole
+FITS = scheduling.pod_fits_machine
 
 CPU = {"machineType": "e2-standard-4", "guestAccelerators": None}
 
@@ -36,10 +36,6 @@ def selecting(key: str, value: object, **kw: object) -> Resource:
 def affine(*terms: list[dict]) -> Resource:
     required = {"nodeSelectorTerms": [{"matchExpressions": term} for term in terms]}
     return deployment(pod={"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}})
-
-
-def wanting(**resources: object) -> Resource:
-    return deployment(containers=[container({"resources": {"requests": resources, "limits": resources}})])
 
 
 CPU_POD = [container({"resources": {"requests": {"nvidia.com/gpu": None}, "limits": {"nvidia.com/gpu": None}}})]

@@ -14,31 +14,12 @@ from tests.inference.rules.cases import (
     node_pool,
 )
 
-POOL, GPU = "cloud.google.com/gke-nodepool", "cloud.google.com/gke-accelerator"
-FINDS, LABEL, TAINTS = scheduling.selector_finds_pool, scheduling.label_is_declared, scheduling.taints_are_tolerated
+GPU = "cloud.google.com/gke-accelerator"
 FITS, WHOLE = scheduling.pod_fits_machine, scheduling.extended_resources_are_whole
-
-CPU = {"machineType": "e2-standard-4", "guestAccelerators": None}
-
-
-def system(**kw: object) -> Resource:
-    return node_pool("system", {"nodeConfig": CPU}, **kw)
-
-
-def selecting(key: str, value: object, **kw: object) -> Resource:
-    return deployment(pod={"nodeSelector": {key: value}, **kw})
-
-
-def affine(*terms: list[dict]) -> Resource:
-    required = {"nodeSelectorTerms": [{"matchExpressions": term} for term in terms]}
-    return deployment(pod={"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}})
 
 
 def wanting(**resources: object) -> Resource:
     return deployment(containers=[container({"resources": {"requests": resources, "limits": resources}})])
-
-
-CPU_POD = [container({"resources": {"requests": {"nvidia.com/gpu": None}, "limits": {"nvidia.com/gpu": None}}})]
 
 
 # ---------------------------------------------------------------- devices

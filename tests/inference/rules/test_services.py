@@ -28,6 +28,20 @@ def service(selector, *, name="front", port=None, props=None, **spec):
 # Selectors
 
 
+def test_a_service_with_another_key_for_the_same_value_is_found():
+    (found,) = findings(selector_matches_pods, service({"app.kubernetes.io/name": "vllm"}), deployment("vllm"))
+    assert "app.kubernetes.io/name: absent" in found
+
+
+def test_a_service_in_another_namespace_is_found():
+    elsewhere = service({"app": "vllm"}, props={"metadata": {"namespace": "web"}})
+    (found,) = findings(selector_matches_pods, elsewhere, deployment("vllm"))
+    assert "in its own namespace only" in found
+    other_port = service({"app": "vllm"}, port={"port": 9000}, props={"metadata": {"namespace": "web"}})
+    assert not findings(selector_matches_pods, other_port, deployment("vllm"))
+    assert not findings(selector_matches_pods, elsewhere, deployment("vllm"), service({"app": "vllm"}))
+
+
 @pytest.mark.parametrize(
     "selector",
     [{NAME: "vllm"}, {NAME: "vllm", "role": "leader"}, {NAME: "llama-1a2b3c4d", INDEX: "0"}],

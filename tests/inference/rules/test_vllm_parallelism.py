@@ -193,6 +193,38 @@ def test_tensor_parallelism_over_a_fabric_is_silent():
     assert not findings(tensor_stays_in_node, spread(made=tpus(4)))
 
 
+def test_sglang_is_published_with_tensor_parallelism_over_nodes():
+    command = "python3 -m sglang.launch_server --model-path m --tp 16 --nnodes 2 --node-rank $LWS_WORKER_INDEX"
+    made = group_container({"image": "lmsysorg/sglang:v0.5.3", "command": ["sh", "-c", command], "args": None})
+    assert not findings(tensor_stays_in_node, leader_worker_set(containers=[made]))
+
+
+def test_ray_workers_of_another_image_are_found():
+    leader = group_container({"command": ["bash", "-c"], "args": [RAY_LEADER + "vllm serve acme/m -tp=8 -pp=2"]})
+    worker = group_container({"command": ["bash", "-c"], "args": [RAY_WORKER]}, worker=True)
+
+    def of(image):
+        return leader_worker_set(
+            leader={"containers": [leader]}, worker={"containers": [changed(worker, {"image": image})]}
+        )
+
+    assert not findings(group_agrees, of(leader["image"]))
+    assert not findings(group_agrees, of(UNKNOWN))
+    assert "another version" in findings(group_agrees, of("vllm/vllm-openai:v0.10.2"))[0]
+
+
+@pytest.mark.parametrize("shards", ["2", "8"])
+def test_shards_of_another_engine_fill_its_gpus(shards):
+    def made(number):
+        image = {"image": "ghcr.io/huggingface/text-generation-inference:3.3.4", "command": None}
+        env = {"env": [{"name": "MODEL_ID", "value": "acme/m"}, {"name": "NUM_SHARD", "value": number}]}
+        return deployment(containers=[container(image | {"args": ["--port=8000"]} | env | gpus("4"))])
+
+    assert findings(sizes_fill_accelerators, made(shards))
+    assert not findings(sizes_fill_accelerators, made("4"))
+    assert not findings(sizes_fill_accelerators, made(UNKNOWN))
+
+
 # The model
 
 

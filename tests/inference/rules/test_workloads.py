@@ -7,6 +7,7 @@ from inference.rules.workloads import (
     accelerators_are_whole,
     kind_is_known,
     list_keys_are_unique,
+    probe_is_valid,
     restart_policy_fits,
     server_has_controller,
     template_is_valid,
@@ -17,6 +18,7 @@ RULES = (
     accelerators_are_whole,
     kind_is_known,
     list_keys_are_unique,
+    probe_is_valid,
     restart_policy_fits,
     server_has_controller,
     template_is_valid,
@@ -58,11 +60,67 @@ def test_a_pod_template_in_an_unknown_kind_is_reported(kind, spec):
     assert "carries a pod template at spec" in found
 
 
+TEMPLATE = {"spec": {"containers": [container({"resources": {"requests": {"nvidia.com/gpu": "500m"}}})]}}
+GROUP = {"size": 2, "workerTemplate": TEMPLATE}
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "spec"),
+    [
+        ("kubeflow.org/v2beta1", "MPIJob", {"mpiReplicaSpecs": {"Worker": {"replicas": 2, "template": TEMPLATE}}}),
+        ("kubeflow.org/v1", "PyTorchJob", {"pytorchReplicaSpecs": {"Master": {"template": TEMPLATE}}}),
+        ("batch.volcano.sh/v1alpha1", "Job", {"tasks": [{"name": "worker", "template": TEMPLATE}]}),
+        ("apps.kruise.io/v1alpha1", "CloneSet", {"template": TEMPLATE}),
+        (
+            "disaggregatedset.x-k8s.io/v1",
+            "DisaggregatedSet",
+            {"roles": [{"name": "prefill", "spec": {"leaderWorkerTemplate": GROUP}}]},
+        ),
+    ],
+)
+def test_pods_of_kinds_beside_those_of_kubernetes_are_judged(api_version, kind, spec):
+    thing = custom(api_version, kind, "x", spec)
+    assert not findings(kind_is_known, thing)
+    assert findings(accelerators_are_whole, thing)
+
+
 def test_a_kind_without_pods_or_with_a_sidecar_list_is_silent():
     prometheus = {"containers": [{"name": "sidecar", "image": "reloader:1"}]}
     assert not findings(kind_is_known, custom("monitoring.coreos.com/v1", "Prometheus", "p", prometheus))
     assert not findings(kind_is_known, custom("example.com/v1", "Thing", "x", {"a": {"b": [1, 2]}}))
     assert not findings(kind_is_known, custom("example.com/v1", "Thing", "x", {"template": UNKNOWN}))
+
+
+# Probes
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"readinessProbe": {"httpGet": None}},
+        {"readinessProbe": {"tcpSocket": {"port": 8000}}},
+        {"startupProbe": {"successThreshold": 2}},
+        {"livenessProbe": {"grpc": {"port": 1}, "successThreshold": "3"}},
+        {"readinessProbe": {"terminationGracePeriodSeconds": 60}},
+    ],
+)
+def test_a_probe_that_is_refused_is_found(probe):
+    for made in (deployment(containers=[container(probe)]), leader_worker_set(size=1, containers=[container(probe)])):
+        assert len(findings(probe_is_valid, made)) == 1
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"readinessProbe": None},
+        {"readinessProbe": UNKNOWN},
+        {"readinessProbe": {"httpGet": UNKNOWN}},
+        {"readinessProbe": {"successThreshold": 2}},
+        {"livenessProbe": {"exec": {"command": ["true"]}, "terminationGracePeriodSeconds": 60}},
+    ],
+)
+def test_a_probe_that_is_taken_is_silent(probe):
+    assert not findings(probe_is_valid, deployment(containers=[container(probe)]))
 
 
 # Bare pods
@@ -94,6 +152,16 @@ def test_a_pod_that_serves_nobody_or_has_an_owner_is_silent():
 )
 def test_a_restart_policy_that_is_refused_is_found(made):
     assert len(findings(restart_policy_fits, made)) == 1
+
+
+def job_set(spec):
+    replicated = [{"name": "slice", "template": {"spec": {"template": {"spec": {"containers": [container()]} | spec}}}}]
+    return custom("jobset.x-k8s.io/v1alpha2", "JobSet", "slices", {"replicatedJobs": replicated})
+
+
+def test_a_job_set_is_given_the_restart_policy_that_it_leaves_out():
+    assert not findings(restart_policy_fits, job_set({}))
+    assert findings(restart_policy_fits, job_set({"restartPolicy": "Always"}))
 
 
 def test_a_restart_policy_that_is_taken_is_silent():

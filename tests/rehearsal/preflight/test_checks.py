@@ -67,6 +67,18 @@ def test_one_thing_that_is_missing_is_the_only_thing_found(
     assert running.status(running.compare("prod", prod, NOTHING, cloud)) == 2
 
 
+def test_a_permission_that_the_account_of_the_nodes_may_grant_is_not_called_missing(
+    prod: Stack, cloud: FakeCloud
+) -> None:
+    cloud.denied.add("iam.serviceAccounts.actAs")
+    assert [check.subject for check in wrong(prod, cloud)] == ["roles/iam.serviceAccountUser"], "it makes the account"
+    standing_account = Stack(r for r in prod.resources if r.type != "gcp:serviceaccount/account:Account")
+    assert wrong(standing_account, cloud) == []
+    found = running.compare("prod", standing_account, NOTHING, cloud).checks
+    (unsettled,) = [check for check in found if check.answer is Answer.UNKNOWN]
+    assert "may grant it by itself" in unsettled.detail
+
+
 def test_an_api_that_the_program_turns_on_may_be_off(prod: Stack, cloud: FakeCloud) -> None:
     cloud.off.add("container.googleapis.com")
     assert not wrong(prod, cloud)
@@ -233,7 +245,9 @@ def test_a_question_without_an_answer_is_neither_ok_nor_wrong(prod: Stack, cloud
     assert mute
     assert {check.detail for check in mute} == {"Required 'compute.things.get' permission"}
     assert not found.count(Answer.WRONG)
-    assert running.status(found) == 0
+    assert running.status(found) == 3
+    assert writing.write(found, "text").splitlines()[-1].startswith("Unknown – ")
+    assert json.loads(writing.write(found, "json"))["verdict"] == "unknown"
 
 
 def test_a_preflight_without_a_single_answer_did_not_run(prod: Stack, cloud: FakeCloud) -> None:
@@ -250,6 +264,7 @@ def test_the_text_shows_what_is_wrong_first_and_how_to_mend_it(prod: Stack, clou
     machines = [line for line in lines if "machine:" in line or "do: gcloud compute machine-types" in line]
     assert machines[0].lstrip().startswith("WRONG")
     assert "gcloud compute machine-types list" in machines[1]
+    assert lines[-1].startswith("Not ready – ")
     assert lines[-1].endswith("1 wrong, 0 could not be asked")
 
 

@@ -31,6 +31,7 @@ def test_all_is_there_ends_with_zero(answering: FakeCloud, capsys: pytest.Captur
     assert cli.main(["preflight", "--stack", "prod"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("Preflight of prod against my-project-prod\n")
+    assert text.splitlines()[-1].startswith("Ready – ")
     assert "0 wrong, 0 could not be asked" in text
 
 

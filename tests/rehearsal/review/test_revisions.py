@@ -103,7 +103,18 @@ def test_an_older_revision_that_does_not_load_is_reported_and_not_fatal(clone: C
     assert "broken back then" in stack["notes"][0]
     assert "rehearsal-review-" not in stack["notes"][0], "its temporary folder is nobody's business"
     assert "diff" not in stack["sections"]
+    assert stack["reason"] == "the older revision does not load, so what changes is unknown"
     assert done.returncode == 3
+
+
+def test_settings_that_are_refused_are_named_with_their_line_in_the_verdict(clone: Clone) -> None:
+    clone.commit(house("one", **{"Pulumi.dev.yaml": "config: {}\n"}))
+    clone.write({"Pulumi.dev.yaml": "config:\n  a:b:c: 1\n  d:e:f: 2\n"})
+
+    done = clone.review("--against", "main", "--format", "json")
+    reason = "it does not load any more: Pulumi.dev.yaml:2: a:b:c – not a configuration key, and 1 more"
+    assert json.loads(done.stdout)["reason"] == reason
+    assert done.returncode == 1
 
 
 def test_a_revision_that_does_not_load_any_more_is_broken_and_says_why(clone: Clone) -> None:
@@ -112,8 +123,8 @@ def test_a_revision_that_does_not_load_any_more_is_broken_and_says_why(clone: Cl
 
     done = clone.review("--against", "main")
     assert done.returncode == 1
-    assert done.stdout.startswith("<!-- gke-inference-review -->\n# ❌ Broken")
-    assert "broken now" in done.stdout
+    verdict = done.stdout.splitlines()[1]
+    assert verdict == "# ❌ Broken: it does not load any more: ValueError: broken now"
 
 
 def test_a_file_that_is_named_is_compared_with_itself_in_the_older_revision(clone: Clone) -> None:

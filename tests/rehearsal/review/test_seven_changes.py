@@ -74,6 +74,14 @@ def _without_pool(config: Config) -> None:
     del _section(config, "models")["small"]
 
 
+def _key(config: Config) -> None:
+    _section(config, "gateway")["apiKey"] = {"secret": "another-key"}
+
+
+def _budget(config: Config) -> None:
+    config[f"{NAMESPACE}:costs"] = {"monthlyBudget": {"maximum": 1_000_000}}
+
+
 def _untouched(config: Config) -> None:
     """Change nothing."""
 
@@ -86,13 +94,15 @@ CHANGES: dict[str, tuple[Callable[[], Config], Callable[[Config], None]]] = {
     "exposure": (_base, _exposure),
     "version": (_base, _version),
     "pool": (_two_pools, _without_pool),
+    "key": (_base, _key),
+    "budget": (_base, _budget),
     "calm": (_base, _untouched),
 }
 
 
 @pytest.fixture(scope="module")
 def reviewed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clone, dict[str, Any], int]:
-    """Review a repository whose second commit changes one thing in each of seven stacks."""
+    """Review a repository whose second commit changes one thing in each stack but the last."""
     clone: Clone = emptied(tmp_path_factory.mktemp("repository") / "work")
     for name in ("Pulumi.yaml", "__main__.py"):
         shutil.copy(ROOT / name, clone.root / name)
@@ -193,6 +203,22 @@ def test_an_opened_gateway_is_one_class_and_a_danger(reviewed: Reviewed) -> None
     classes = ("gke-l7-rilb", "gke-l7-regional-external-managed")
     assert _changes(reviewed, "exposure") == {"gateway-gateway": ("update", {"spec.gatewayClassName": classes})}
     assert _dangers(reviewed, "exposure") == {("exposure", "inference")}
+
+
+def test_another_key_is_one_copy_of_a_secret_and_a_danger_to_who_calls(reviewed: Reviewed) -> None:
+    place = 'metadata.annotations["gke-inference/source"]'
+    sources = ("llm-api-key-dev/versions/latest", "another-key/versions/latest")
+    assert _changes(reviewed, "key") == {"namespace-model-api-key": ("update", {place: sources})}
+    assert _dangers(reviewed, "key") == {("secret", "model-api-key")}
+    assert _stack(reviewed, "key")["reason"] == f"model-api-key – its content changes from {sources[0]} to {sources[1]}"
+
+
+def test_another_budget_changes_no_resource_and_is_told(reviewed: Reviewed) -> None:
+    assert not _changes(reviewed, "budget")
+    stack = _stack(reviewed, "budget")
+    assert stack["verdict"] == "safe"
+    assert stack["sections"]["cost"]["data"]["before"]["budget"] == {"idle": None, "maximum": None}
+    assert stack["sections"]["cost"]["data"]["after"]["budget"] == {"idle": None, "maximum": 1_000_000}
 
 
 def test_another_version_of_the_cluster_is_one_property_and_a_danger(reviewed: Reviewed) -> None:

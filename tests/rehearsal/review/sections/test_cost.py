@@ -197,6 +197,15 @@ def test_the_budget_is_compared(budget: int, told: str) -> None:
     assert f"Budget at maximum: ${budget:,} a month; {told}." in text(found.blocks)
 
 
+def test_a_budget_that_changes_says_what_it_was() -> None:
+    def budget(*amounts: int) -> Any:
+        sides = (plan(pool(), costs={"monthlyBudget": {"maximum": amount}} if amount else None) for amount in amounts)
+        return text(made(*sides).blocks)
+
+    assert "Budget at maximum: $2,000 a month, instead of $1,500; $875 to spare." in budget(1500, 2000)
+    assert "Budget at maximum: none any more; it was $1,500 a month." in budget(1500, 0)
+
+
 def test_an_unknown_price_is_in_no_sum_and_named() -> None:
     found = made(None, plan(pool(machineType="c3-standard-8", guestAccelerators=[])))
     assert str(found.headline) == "$73 a month idle, at least $93 at maximum."

@@ -177,6 +177,8 @@ def test_a_surge_without_room_never_goes_on_and_one_with_room_does() -> None:
 def test_renewed_nodes_want_a_spare_one() -> None:
     before, after = (pool(version=version) for version in ("1.34.1-gke.1", "1.34.2-gke.1"))
     assert ("spare", "gpus", True) in told([cluster(), before], [cluster(), after])
+    streaming = pool(config={"gcfsConfig": {"enabled": True}})
+    assert ("spare", "gpus", True) in told([cluster(), pool()], [cluster(), streaming])
 
 
 # Data
@@ -322,6 +324,24 @@ def test_nodes_too_far_behind_the_control_plane_are_a_skew() -> None:
     assert "4 minor versions behind" in said([before, pool(version="1.31.0")], [after, pool(version="1.31.0")])
 
 
+# Credentials
+
+KEY = {"name": "VLLM_API_KEY", "valueFrom": {"secretKeyRef": {"name": "key", "key": "api-key"}}}
+
+
+def copied(source: str) -> State:
+    return kubernetes("Secret", "core/v1", "key", {}, annotations={"gke-inference/source": source})
+
+
+def test_another_secret_under_a_server_is_a_danger_and_under_nobody_it_is_none() -> None:
+    before, after = copied("old/versions/1"), copied("new/versions/1")
+    keyed = deployment(env=[KEY])
+    assert told([keyed, before], [keyed, after]) == [("secret", "key", True)]
+    assert "changes from old/versions/1 to new/versions/1. Pods of model" in said([keyed, before], [keyed, after])
+    assert told([deployment(), before], [deployment(), after]) == []
+    assert told([keyed, before], [keyed, copied("old/versions/1")]) == []
+
+
 # Locks and places
 
 
@@ -329,7 +349,20 @@ def test_a_protected_resource_that_would_be_replaced_breaks_the_change() -> None
     section = risk.section(between([cluster(), pool(protect=True)], [cluster(), pool(config=RESERVED, protect=True)]))
     assert section is not None
     assert section.standing is Standing.BROKEN
-    assert "protected" in section.reason
+    assert section.reason == "cannot be applied: gpus – it is protected, and the change would replace it, and 1 more"
+    assert section.headline == "The update cannot be applied as it is. 1 more to weigh before merging."
+
+
+def test_a_protection_that_is_lifted_in_the_same_update_lets_a_replacement_pass_and_no_deletion() -> None:
+    locked, open_ = pool(protect=True), pool(config=RESERVED)
+    assert ("protection", "gpus", True) in told([cluster(), locked], [cluster(), open_]), "that it is lifted is told"
+    replaced = risk.section(between([cluster(), locked], [cluster(), open_]))
+    deleted = risk.section(between([cluster(), locked], [cluster()]))
+    assert replaced is not None
+    assert deleted is not None
+    assert replaced.standing is Standing.RISKY
+    assert deleted.standing is Standing.BROKEN
+    assert "would delete it: the engine refuses" in said([cluster(), locked], [cluster()])
 
 
 def test_a_lock_that_is_taken_off_is_told_although_nothing_else_changes() -> None:

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inference.blueprint import design
-from inference.configuration.annotation import ANNOTATION, read_annotation
-from inference.configuration.files import known_of
-from inference.configuration.reading import KEYS, read
+from inference.config_json.annotation import ANNOTATION, read_annotation
+from inference.config_json.files import known_of
+from inference.config_json.reading import KEYS, read
 from inference.facts.models import MODELS
 from inference.manifests import servers
 from inference.problems import ProblemsError

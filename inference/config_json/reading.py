@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from inference.configuration.layers import Layers, layers_of
-from inference.configuration.quantization import Quantization, quantization_of
-from inference.configuration.sizes import attention_parameters, parameters_of
+from inference.config_json.layers import Layers, layers_of
+from inference.config_json.quantization import Quantization, quantization_of
+from inference.config_json.sizes import attention_parameters, parameters_of
 from inference.facts.models import Mla, Model, Moe
 from inference.problems import Problem, ProblemsError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inference.configuration.layers import Layers
+from inference.config_json.layers import Layers
 from inference.facts.models import Mla, Model, Moe
 
 __all__ = ["attention_parameters", "parameters_of"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from inference.configuration.annotation import ANNOTATION, WEIGHT_BYTES, described, written
+from inference.config_json.annotation import ANNOTATION, WEIGHT_BYTES, described, written
 from inference.facts.models import Model, find
 from inference.problems import Problem, ProblemsError
 from inference.settings.models import VllmModel

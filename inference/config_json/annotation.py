@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from inference.configuration import reading
+from inference.config_json import reading
 from inference.facts.models import Model
 from inference.problems import ProblemsError
 
