@@ -22,7 +22,7 @@ from components.rdma_network import RdmaNetwork, RdmaNetworkArgs
 from components.tpu_node_pool import TpuNodePool, TpuNodePoolArgs
 from inference.blueprint import GpuPoolPlan, design
 from inference.settings import NAMESPACE, SECTIONS
-from inference.stackfile import load
+from inference.stackfile import load, read
 
 if threading.current_thread() is threading.main_thread():
     # The engine interrupts the program when a step has failed. Ending at once leaves that step's error the last word;
@@ -30,7 +30,7 @@ if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 pulumi.require_pulumi_version(">=3.217.0")
 config = pulumi.Config(NAMESPACE)
-raw = {key: value for key in SECTIONS if (value := config.get_object(key)) is not None}
+raw = {key: read(value) for key in SECTIONS if (value := config.get(key)) is not None}
 encrypted = [key for key in raw if pulumi.runtime.is_config_secret(config.full_key(key))]
 plan = design(load(raw, f"stack {pulumi.get_stack()}", encrypted), pulumi.get_stack())
 project = plan.settings.cluster.project

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import pulumi
 
-__all__ = ["accelerator_pool", "cluster", "loading_workload"]
+from inference.facts.fixed_fields import fixed_fields
+from inference.manifests.objects import Manifest
+
+__all__ = ["accelerator_pool", "cluster", "fixed_object", "loading_workload"]
 
 
 def cluster(parent: pulumi.Resource, *, locked: bool) -> pulumi.ResourceOptions:
@@ -41,6 +44,22 @@ def accelerator_pool(
         ignore_changes=["initialNodeCount"],
         depends_on=list(depends_on),
         custom_timeouts=pulumi.CustomTimeouts(create="90m", update="240m", delete="60m"),
+    )
+
+
+def fixed_object(
+    parent: pulumi.Resource, manifest: Manifest, *, depends_on: Sequence[pulumi.Resource] = ()
+) -> pulumi.ResourceOptions:
+    """Return the options of an object with fields that no update can change.
+
+    The provider would send an update, and the API server refuse it. A new object has the same name, so the old one
+    has to go first.
+    """
+    return pulumi.ResourceOptions(
+        parent=parent,
+        delete_before_replace=True,
+        replace_on_changes=list(fixed_fields(manifest["apiVersion"], manifest["kind"])),
+        depends_on=list(depends_on),
     )
 
 

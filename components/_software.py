@@ -29,10 +29,10 @@ def install(plan: Blueprint, opts: pulumi.ResourceOptions) -> list[pulumi.Resour
         installer = NcclInstaller("nccl", NcclInstallerArgs(pools=carriers), opts)
         software += [installer, *_accept(carriers, [*software, installer], opts)]
     if plan.groups:
-        controller = LeaderWorkerSetControllerArgs(replicas=2 if plan.locked else 1)
+        controller = LeaderWorkerSetControllerArgs(replicas=2 if plan.production else 1)
         software.append(LeaderWorkerSetController("lws", controller, opts))
     if plan.kserve:
-        certificates = CertManager("cert-manager", CertManagerArgs(replicas=2 if plan.locked else 1), opts)
+        certificates = CertManager("cert-manager", CertManagerArgs(replicas=2 if plan.production else 1), opts)
         software += [certificates, KserveController("kserve", KserveControllerArgs(after=[certificates]), opts)]
     return [*software, *_queues(plan, software, opts)]
 
@@ -42,7 +42,9 @@ def _queues(
 ) -> Iterator[pulumi.Resource]:
     """Create Kueue and the queues of the pools that have one, after the controllers whose objects it looks at."""
     if queued := [pool for pool in plan.pools.values() if pool.queue is not None]:
-        kueue = KueueController("kueue", KueueControllerArgs(replicas=2 if plan.locked else 1), _later(opts, software))
+        kueue = KueueController(
+            "kueue", KueueControllerArgs(replicas=2 if plan.production else 1), _later(opts, software)
+        )
         yield kueue
         for pool in queued:
             yield ProvisioningQueue(f"{pool.name}-queue", ProvisioningQueueArgs(pool=pool, after=[kueue]), opts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components import _options
 from components._charts import install
 from components._kubernetes import create, create_namespace
 from inference.blueprint import GpuPoolPlan
@@ -48,7 +49,7 @@ class ComputeDomains(pulumi.ComponentResource):
             values=manifests.driver_values(args.pools),
             after=[namespace, quota],
         )
-        after_driver = pulumi.ResourceOptions(parent=self, depends_on=[release])
         for pool in args.pools:
-            create(f"{name}-{pool.name}", manifests.compute_domain(pool), after_driver)
+            domain = manifests.compute_domain(pool)
+            create(f"{name}-{pool.name}", domain, _options.fixed_object(self, domain, depends_on=[release]))
         self.register_outputs({"version": chart.version})

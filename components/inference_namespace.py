@@ -74,7 +74,7 @@ class InferenceNamespace(pulumi.ComponentResource):
         self, name: str, secret: str, kind: str, values: Mapping[str, pulumi.Output[str]], source: SecretSource
     ) -> None:
         # Previews and reviews hide the content: that it is copied from elsewhere now would be seen nowhere.
-        meta = metadata(secret, annotations={"gke-inference/source": f"{source.secret}/versions/{source.version}"})
+        meta = metadata(secret, annotations={"gke-inference/source": source.path})
         create(name, object_("v1", "Secret", meta, type=kind, stringData=dict(values)), self._after)
 
 

@@ -13,6 +13,7 @@ import pulumi
 
 from components import _options
 from components._kubernetes import create
+from components._vllm import properties
 from inference.blueprint import ModelPlan
 from inference.manifests import kserve, servers
 from inference.settings.gateway import GatewaySettings
@@ -40,8 +41,7 @@ class KserveModel(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: KserveModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         model = args.model
-        props = {"model": model.settings.model, "accelerators": model.per_pod, "replicas": model.settings.replicas}
-        super().__init__(TOKEN, name, props, opts)
+        super().__init__(TOKEN, name, properties(model), opts)
         workload = create(
             f"{name}-service",
             kserve.llm_inference_service(model, args.gateway, by_name=args.by_name),

@@ -14,6 +14,7 @@ from typing import Self
 import pulumi
 import pulumi_gcp as gcp
 
+from components import _options
 from components._kubernetes import create
 from inference import addressing
 from inference.blueprint import Blueprint, GpuPoolPlan
@@ -74,7 +75,8 @@ class RdmaNetwork(pulumi.ComponentResource):
         self.profile = None
         if args.pool.attachment == "dranet":
             self.profile = "auto"
-            create(f"{name}-claim", manifests.claim_template(args.pool), pulumi.ResourceOptions(parent=self))
+            claim = manifests.claim_template(args.pool)
+            create(f"{name}-claim", claim, _options.fixed_object(self, claim))
         else:
             host = self._create_host_network(name, args, fabric) if fabric.host_networks else []
             profile = network_profile(args.pool.zone, fabric)

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import _options
-from components._endpoints import create_endpoints, create_rights
-from components._kubernetes import create
+from components._vllm import create_server, properties
 from inference.blueprint import ModelPlan
 from inference.manifests import servers
 
@@ -37,13 +35,7 @@ class VllmLeaderWorkerSet(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VllmLeaderWorkerSetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         model = args.model
-        props = {"model": model.settings.model, "accelerators": model.per_pod, "replicas": model.settings.replicas}
-        props |= {"role": model.role} if model.role else {}
-        super().__init__(TOKEN, name, {**props, "groupSize": model.group_size}, opts)
-        before = [*args.after, *create_rights(self, name, model)]
-        workload = create(
-            f"{name}-group",
-            servers.leader_worker_set(model),
-            _options.loading_workload(self, budget_seconds=model.startup.budget_seconds, depends_on=before),
-        )
-        self.register_outputs({"service": create_endpoints(self, name, model, workload)})
+        super().__init__(TOKEN, name, {**properties(model), "groupSize": model.group_size}, opts)
+        workload = servers.leader_worker_set(model)
+        service = create_server(self, name, "group", workload, model=model, after=args.after)
+        self.register_outputs({"service": service})

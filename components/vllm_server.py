@@ -11,9 +11,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import _options
-from components._endpoints import create_endpoints, create_rights
-from components._kubernetes import create
+from components._vllm import create_server, properties
 from inference.blueprint import ModelPlan
 from inference.manifests import servers
 
@@ -36,13 +34,7 @@ class VllmServer(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VllmServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         model = args.model
-        props = {"model": model.settings.model, "accelerators": model.per_pod, "replicas": model.settings.replicas}
-        props |= {"role": model.role} if model.role else {}
-        super().__init__(TOKEN, name, props, opts)
-        before = [*args.after, *create_rights(self, name, model)]
-        workload = create(
-            f"{name}-server",
-            servers.deployment(model),
-            _options.loading_workload(self, budget_seconds=model.startup.budget_seconds, depends_on=before),
-        )
-        self.register_outputs({"service": create_endpoints(self, name, model, workload)})
+        super().__init__(TOKEN, name, properties(model), opts)
+        workload = servers.deployment(model)
+        service = create_server(self, name, "server", workload, model=model, after=args.after)
+        self.register_outputs({"service": service})

@@ -9,7 +9,7 @@ from inference.facts.gpus import GPUS, Gpu
 from inference.facts.models import Model
 from inference.fit import OUTSIDE_RESERVE_GIB, Device, Fit, Split, fit, longest_context
 
-__all__ = ["Alternative", "Situation", "alternatives", "highest_utilization", "tensor_sizes"]
+__all__ = ["Alternative", "Situation", "alternatives", "highest_utilization"]
 
 _SHORTEST_CONTEXT = 1024
 """Tokens; a shorter context is no use."""
@@ -73,7 +73,7 @@ def highest_utilization(memory_gib: float) -> float:
     return min(int((1 - OUTSIDE_RESERVE_GIB / memory_gib) * 20) / 20, _HIGHEST_UTILIZATION)
 
 
-def tensor_sizes(model: Model, most: int) -> tuple[int, ...]:
+def _tensor_sizes(model: Model, most: int) -> tuple[int, ...]:
     """Return the tensor-parallel sizes up to ``most`` that divide the model's heads."""
     return tuple(size for size in (1, 2, 4, 8, 16, 32) if size <= most and not model.heads % size)
 
@@ -128,7 +128,7 @@ def _more(place: Situation, model: Model, *, fp8_cache: bool | None = None) -> I
 def _splits(place: Situation) -> Iterator[Split]:
     """Yield larger splits: first more of a node, then more nodes."""
     now, model = place.fit.split, place.model
-    sizes = [size for size in tensor_sizes(model, place.per_node) if not size % place.per_chip]
+    sizes = [size for size in _tensor_sizes(model, place.per_node) if not size % place.per_chip]
     found = [Split(size, now.pipeline, now.data) for size in sizes if size > now.tensor]
     if now.data > 1:
         found += [Split(now.tensor, 1, now.data * times) for times in (2, 4)]

@@ -22,7 +22,6 @@ from inference.settings.stack import StackSettings
 
 __all__ = [
     "INSTALLED_FABRICS",
-    "accelerator_of",
     "accelerators_per_node",
     "attachment_of",
     "device_of",
@@ -73,7 +72,7 @@ def machine_of(pool: AcceleratorPool) -> Machine | None:
     return machine(pool.machine_type) if isinstance(pool, GpuPoolSettings) else None
 
 
-def accelerator_of(pool: GpuPoolSettings) -> str | None:
+def _accelerator_of(pool: GpuPoolSettings) -> str | None:
     """Return the GPU type of a pool: the machine's own, or the chosen one of an N1 machine."""
     found = machine_of(pool)
     return found.accelerator if found is not None and found.accelerator else pool.accelerator
@@ -81,7 +80,7 @@ def accelerator_of(pool: GpuPoolSettings) -> str | None:
 
 def gpu_of(pool: AcceleratorPool) -> Gpu | None:
     """Return what is known of a pool's GPU."""
-    return GPUS.get(accelerator_of(pool) or "") if isinstance(pool, GpuPoolSettings) else None
+    return GPUS.get(_accelerator_of(pool) or "") if isinstance(pool, GpuPoolSettings) else None
 
 
 def accelerators_per_node(pool: AcceleratorPool) -> int | None:

@@ -17,14 +17,17 @@ from inference.facts.wire import KEY, SIGNATURES, UNKNOWNS
 from inference.rules.views.resources import Provider, Resource
 from inference.rules.views.values import UNKNOWN, Props, Secret
 
-__all__ = ["marked", "properties", "resource"]
+__all__ = ["edges", "marked", "properties", "resource"]
 
 _KEY = KEY.encode()
 _UNKNOWN_MARKS = tuple(mark.encode() for mark in sorted(UNKNOWNS))
 
 
 def resource(
-    message: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResource, asked: Struct | None = None
+    message: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResource,
+    asked: Struct | None = None,
+    *,
+    retained: bool = False,
 ) -> Resource:
     """Return the resource that a message describes.
 
@@ -35,26 +38,25 @@ def resource(
     found = properties(message.properties)
     if asked is not None and _holds_unknown(message.properties):
         found = _said(found, properties(asked))
-    parent = message.options.parent
-    dependencies: tuple[str, ...] = ()
-    property_dependencies: Mapping[str, tuple[str, ...]] = {}
-    if isinstance(message, analyzer_pb2.AnalyzerResource):
-        parent = message.parent or parent
-        dependencies = tuple(message.dependencies)
-        property_dependencies = {
-            name: tuple(message.propertyDependencies[name].urns) for name in sorted(message.propertyDependencies)
-        }
-    return Resource(
+    resource = Resource(
         type=message.type,
         name=message.name,
         urn=message.urn,
         props=Props(found),
-        parent=parent,
+        parent=message.options.parent,
         provider=_provider(message.provider) if message.HasField("provider") else None,
-        dependencies=dependencies,
-        property_dependencies=property_dependencies,
-        options=_options(message.options),
+        options=_options(message.options, retained=retained),
     )
+    if isinstance(message, analyzer_pb2.AnalyzerResource):
+        resource.connect(*edges(message))
+    return resource
+
+
+def edges(message: analyzer_pb2.AnalyzerResource) -> tuple[str, tuple[str, ...], Mapping[str, tuple[str, ...]]]:
+    """Return the parent of a resource of a stack, all that it waits for, and where each property comes from, as URNs."""
+    told = message.propertyDependencies
+    by_property = {name: tuple(told[name].urns) for name in sorted(told)}
+    return message.parent or message.options.parent, tuple(message.dependencies), by_property
 
 
 def properties(struct: Struct) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def _provider(message: analyzer_pb2.AnalyzerProviderResource) -> Provider:
     return Provider(message.type, message.name, message.urn, Props(properties(message.properties)))
 
 
-def _options(message: analyzer_pb2.AnalyzerResourceOptions) -> Props:
+def _options(message: analyzer_pb2.AnalyzerResourceOptions, *, retained: bool) -> Props:
     given = {field.name: value for field, value in message.ListFields()}
     found: dict[str, Any] = {"protect": given.get("protect", False)}
     for name in ("ignoreChanges", "additionalSecretOutputs", "aliases"):
@@ -159,4 +161,6 @@ def _options(message: analyzer_pb2.AnalyzerResourceOptions) -> Props:
         found["customTimeouts"] = {field.name: seconds for field, seconds in given["customTimeouts"].ListFields()}
     if "parent" in given:
         found["parent"] = given["parent"]
+    if retained:
+        found["retainOnDelete"] = True
     return Props(found)

@@ -15,28 +15,23 @@ from typing import Any
 import pulumi
 import pulumi_policy.policy as sdk
 from google.protobuf import empty_pb2
-from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import analyzer_pb2
 
 from inference.problems import Problem, ProblemsError
 from inference.rules.framework import Finding, Rule
 from inference.rules.judging import Broken, Judge
 from inference.rules.registry import RULES
-from inference.rules.views.stack import Stack
 from policies import configuration as policy_configuration
-from policies import decoding
 from policies.compatibility import CLASS, differences
 from policies.pack import NAME, ResourceRule, StackRule, apology, description, policies, stack_settings, version
 from policies.parameters import completed, typed
+from policies.recall import Recall
 from policies.secrecy import masker
 
 __all__ = ["Servicer", "in_process_servicer", "install", "servicer_class"]
 
 _log = logging.getLogger(__name__)
 _Base: Any = getattr(sdk, CLASS, object)
-
-_CHOOSING = "gcp:"
-"""Resources whose provider fills in, while they are made, what the program leaves out."""
 
 Verdict = Finding | Broken
 
@@ -58,7 +53,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         self._settings = stack_settings(pulumi.runtime.get_config_env())
         self._judge = self._configured_judge()
         self._traces: set[str] = set()
-        self._asked: dict[str, Struct] = {}
+        self.recall = Recall()
 
     def Configure(self, request: analyzer_pb2.ConfigureAnalyzerRequest, _context: Any) -> Any:  # noqa: N802
         """Take over levels and parameters.
@@ -87,12 +82,11 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         """Judge one resource."""
         response = analyzer_pb2.AnalyzeResponse()
         judge = self._judge
-        if request.type.startswith(_CHOOSING):
-            self._asked[request.urn] = request.properties
         if judge.concerns(request.type):
-            mask = masker((request,))
-            for verdict in judge.resource(decoding.resource(request)):
-                self._report(response, verdict, mask, urn=None)
+            with _collector_at_rest():
+                mask = masker((request,))
+                for verdict in judge.resource(self.recall.alone(request)):
+                    self._report(response, verdict, mask, urn=None)
         return response
 
     def AnalyzeStack(self, request: analyzer_pb2.AnalyzeStackRequest, _context: Any) -> analyzer_pb2.AnalyzeResponse:  # noqa: N802
@@ -100,8 +94,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         response = analyzer_pb2.AnalyzeResponse()
         if self._judges_stacks:
             with _collector_at_rest():
-                asked = self._asked
-                stack = Stack(decoding.resource(message, asked.get(message.urn)) for message in request.resources)
+                stack = self.recall.together(request.resources)
                 mask = masker(request.resources)
                 for verdict in self._judge.stack(stack):
                     self._report(response, verdict, mask, urn=verdict.urn or None)
@@ -161,7 +154,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
 def _collector_at_rest() -> Iterator[None]:
     """Keep the garbage collector from visiting a large stack again and again while it grows.
 
-    Ten thousand resources become millions of containers that all live until the answer is given; visiting them adds
+    Ten thousand resources become millions of containers that all live until the program is judged; visiting them adds
     half to the time.
     """
     collects = gc.isenabled()

@@ -10,16 +10,16 @@ from functools import cached_property
 from typing import Literal
 
 from inference.facts.wire import UNKNOWNS
+from rehearsal.counterparts import Counterparts, is_autonamed, made_name
 from rehearsal.plan import Plan, ResourceState
-from rehearsal.replacement import replaces
+from rehearsal.replacement import replaces, replaces_by_value
 from rehearsal.urns import is_default_provider, reference
-from rehearsal.values import BLINDED, Secret, holds_secret
+from rehearsal.values import BLINDED, Secret, holds_secret, masked
 
 __all__ = ["Change", "Diff", "Op", "PropertyChange", "alike", "compare", "differences", "joined", "leaves"]
 
 Op = Literal["create", "update", "replace", "delete", "same"]
 
-_AUTONAMED = "pulumi.com/autonamed"
 _ABSENT = object()
 
 
@@ -38,6 +38,8 @@ class PropertyChange:
     """Whether this change alone forces a new resource."""
     follows: str = ""
     """URN of the replaced resource that the value comes from, where nothing else changes it."""
+    option: str = ""
+    """The option of a command line that this is the value of, such as ``--max-model-len``."""
 
     @property
     def top(self) -> str:
@@ -78,13 +80,15 @@ def compare(baseline: Plan, plan: Plan) -> Diff:
     """Return what carrying out ``plan`` changes where ``baseline`` stands.
 
     Inputs are compared, as the engine does. Noise is left out: keys that providers keep for themselves, defaults that
-    a provider filled in, names that a provider made, unknown values, and secrets of which only one side is known.
+    a provider filled in, names that a provider made and all that it computed, unknown values, and secrets of which only
+    one side is known.
     """
     before = {state.urn: state for state in _managed(baseline)}
     after = _managed(plan)
     renamed = {alias: state.urn for state in after for alias in state.options.aliases}
     before = {renamed.get(urn, urn) if urn not in plan.by_urn else urn: state for urn, state in before.items()}
-    changes = [_change(before.get(state.urn), state, plan) for state in after]
+    counterparts = Counterparts(before, {state.urn: state for state in after})
+    changes = [_change(before.get(state.urn), state, plan, counterparts) for state in after]
     changes += [Change("delete", urn, state, None) for urn, state in reversed(before.items()) if urn not in plan.by_urn]
     return Diff(tuple(_cascaded(changes, plan)))
 
@@ -92,8 +96,9 @@ def compare(baseline: Plan, plan: Plan) -> Diff:
 def _cascaded(changes: Iterable[Change], plan: Plan) -> Iterator[Change]:
     """Yield the changes with what replacements take along, in the order of registration.
 
-    A replacement has another identity, so a value that comes from it counts as changed; where that value forces a new
-    resource, the engine replaces the dependent too. A replaced provider takes along all that it manages.
+    A replacement has another identity, so a value that comes from it counts as changed where it forces a new resource,
+    and the engine replaces the dependent too; a name that a provider makes is another one in any case. A replaced
+    provider takes along all that it manages.
     """
     replaced: set[str] = set()
     for change in changes:
@@ -101,7 +106,8 @@ def _cascaded(changes: Iterable[Change], plan: Plan) -> Iterator[Change]:
         if change.old and change.new and change.new.custom and change.op in ("same", "update"):
             followed = tuple(_followed(change.old, change.new, replaced, plan))
             if followed:
-                found = replace(change, op="replace", properties=(*change.properties, *followed))
+                op: Op = "replace" if any(prop.replaces for prop in followed) else "update"
+                found = replace(change, op=op, properties=(*change.properties, *followed))
         if found.op == "replace":
             replaced.add(found.urn)
         yield found
@@ -113,12 +119,30 @@ def _followed(old: ResourceState, new: ResourceState, replaced: set[str], plan: 
         yield PropertyChange("provider", provider, provider, "update", replaces=True, follows=provider)
     for key, urns in new.property_dependencies.items():
         source = next((urn for urn in urns if urn in replaced), None)
-        if source is None or key in new.options.ignore_changes or new.type.startswith("pulumi:providers:"):
+        if source is None or new.type.startswith("pulumi:providers:"):
             continue
-        before, after = old.inputs.get(key), new.inputs.get(key)
-        change = PropertyChange(key, before, after, "update", replaces=True, follows=source)
-        if isinstance(after, str) and _forces(new, change, plan):
-            yield change
+        name = made_name(plan.by_urn[source])
+        before = dict(_texts(key, old.inputs.get(key)))
+        for path, text in _texts(key, new.inputs.get(key)):
+            if any(_covers(ignored, path) for ignored in new.options.ignore_changes):
+                continue
+            change = PropertyChange(path, before.get(path, text), text, "update", replaces=True, follows=source)
+            if (path == key or (name and name in text)) and _forces(new, change, plan):
+                yield change
+            elif name and name in text:
+                yield replace(change, replaces=False)
+
+
+def _texts(path: str, value: object) -> Iterator[tuple[str, str]]:
+    """Yield the texts in a value with their paths."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _texts(joined(path, key), inner)
+    elif isinstance(value, Sequence):
+        for place, inner in enumerate(value):
+            yield from _texts(f"{path}[{place}]", inner)
 
 
 def _managed(plan: Plan) -> list[ResourceState]:
@@ -126,29 +150,38 @@ def _managed(plan: Plan) -> list[ResourceState]:
     return [step.state for step in plan.shown if not step.state.external]
 
 
-def _change(old: ResourceState | None, new: ResourceState, plan: Plan) -> Change:
+def _change(old: ResourceState | None, new: ResourceState, plan: Plan, counterparts: Counterparts) -> Change:
     if old is None:
         return Change("create", new.urn, None, new)
     ignored = new.options.ignore_changes
     found = [
         change
         for change in _properties(old, new)
-        if not any(change.path == path or change.path.startswith((f"{path}.", f"{path}[")) for path in ignored)
+        if not any(_covers(path, change.path) for path in ignored)
+        and not counterparts.same(new, change.top, change.old, change.new)
     ]
     forced = [
         replace(change, replaces=change.replaces or (new.custom and _forces(new, change, plan))) for change in found
     ]
     if any(change.replaces for change in forced):
         return Change("replace", new.urn, old, new, tuple(forced))
+    if forced:
+        counterparts.note_update(new.urn)
     return Change("update" if forced else "same", new.urn, old, new, tuple(forced))
 
 
 def _forces(state: ResourceState, change: PropertyChange, plan: Plan) -> bool:
-    demanded = any(path in ("*", change.path, change.top) for path in state.options.replace_on_changes)
+    demanded = any(path == "*" or _covers(path, change.path) for path in state.options.replace_on_changes)
+    demanded = demanded or replaces_by_value(state.type, change.path, change.old, change.new)
     provider = plan.by_urn.get(reference(state.provider))
     settings = provider.inputs if provider else None
     paths = (path for side in (change.old, change.new) for path in leaves(change.path, side))
     return demanded or any(replaces(state.type, path, settings) for path in paths)
+
+
+def _covers(option: str, path: str) -> bool:
+    """Whether a path of an option means a property: it, or something that it lies in."""
+    return path == option or path.startswith((f"{option}.", f"{option}["))
 
 
 def leaves(path: str, value: object) -> Iterator[str]:
@@ -165,7 +198,7 @@ def leaves(path: str, value: object) -> Iterator[str]:
 
 def _properties(old: ResourceState, new: ResourceState) -> Iterator[PropertyChange]:
     before, after = _comparable(old.inputs), _comparable(new.inputs)
-    if _autonamed(old) and _autonamed(new):
+    if is_autonamed(old) and is_autonamed(new):
         before, after = _without_name(before), _without_name(after)
     if new.type.startswith("pulumi:providers:"):
         before, after = ({k: v for k, v in side.items() if k != "version"} for side in (before, after))
@@ -180,21 +213,26 @@ def _comparable(inputs: Mapping[str, object]) -> Mapping[str, object]:
     defaults = inputs.get("__defaults")
     dropped = set(defaults) if isinstance(defaults, list) else set()
     return {
-        key: _comparable(value) if isinstance(value, Mapping) else value
+        key: _without_defaults(value)
         for key, value in inputs.items()
         if not key.startswith("__") and key not in dropped
     }
 
 
-def _autonamed(state: ResourceState) -> bool:
-    metadata = state.inputs.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
-    return isinstance(annotations, Mapping) and annotations.get(_AUTONAMED) == "true"
+def _without_defaults(value: object) -> object:
+    match value:
+        case Mapping():
+            return _comparable(value)
+        case list():
+            return [_without_defaults(inner) for inner in value]
+        case _:
+            return value
 
 
 def _without_name(inputs: Mapping[str, object]) -> Mapping[str, object]:
-    metadata = inputs["metadata"]
-    assert isinstance(metadata, Mapping)  # noqa: S101 - it holds the annotation
+    metadata = inputs.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return inputs
     return {**inputs, "metadata": {key: value for key, value in metadata.items() if key != "name"}}
 
 
@@ -252,6 +290,10 @@ def alike(old: object, new: object) -> bool:
         return holds_secret(old) and holds_secret(new)
     if isinstance(old, Secret) and isinstance(new, Secret):
         return old == new
+    if isinstance(old, Secret) or isinstance(new, Secret):
+        # A plan that was written down keeps the keys of a secret map.
+        shown = masked(old)
+        return isinstance(shown, Mapping) and shown == masked(new) and set(shown.values()) == {BLINDED}
     if old is _ABSENT or new is _ABSENT:
         return False
     if isinstance(old, bool) != isinstance(new, bool):

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rehearsal import diffs, digests, engine, ownpack, tree
-from rehearsal.packs import judge_with
+from rehearsal import diffs, digests, program, tree
 from rehearsal.plan import Diagnostic, Plan
 from rehearsal.project import Project
 from rehearsal.render import render as render_objects
@@ -34,7 +33,7 @@ def rehearse(project: Project, file: StackFile, on_registration: Callable[[int],
         ProgramError: where it fails.
     """
     with file.placed():
-        plan = engine.run(
+        plan = program.run(
             project.main,
             project.name,
             file.stack,
@@ -85,7 +84,11 @@ def _show(plan: Plan, diff: diffs.Diff | None, judged: Verdict | None, *, as_jso
 
 def _judge(project: Project, file: StackFile, plan: Plan, packs: Sequence[Path]) -> Verdict:
     if not packs:
+        from rehearsal import ownpack  # only here: it loads every rule
+
         return ownpack.judge(project.root, file.stack, plan)
+    from rehearsal.packs import judge_with
+
     judged = Verdict()
     for pack in packs:
         judged += judge_with(pack, plan, project.name, file.stack)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from inference.rules.registry import RULES
 from rehearsal.sources import Place
@@ -54,6 +56,15 @@ def sarif(findings: Iterable[Finding], places: Mapping[str, Place]) -> str:
     )
 
 
+def _uri(file: str) -> str:
+    """Return where a file is, from the working directory where it lies in there: code scanning knows no other paths."""
+    path = Path(file)
+    if path.is_absolute() and not path.is_relative_to(Path.cwd()):
+        return path.as_uri()
+    inside = path.relative_to(Path.cwd()) if path.is_absolute() else path
+    return quote(inside.as_posix())
+
+
 def _result(finding: Finding, index: Mapping[str, int], places: Mapping[str, Place]) -> dict[str, Any]:
     place = places.get(finding.urn) or next(iter(places.values()), Place("unknown", 1))
     result: dict[str, Any] = {
@@ -63,7 +74,7 @@ def _result(finding: Finding, index: Mapping[str, int], places: Mapping[str, Pla
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": place.file.replace("\\", "/").removeprefix("./")},
+                    "artifactLocation": {"uri": _uri(place.file)},
                     "region": {"startLine": place.line},
                 },
                 "logicalLocations": [{"fullyQualifiedName": finding.urn, "kind": "resource"}],

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from inference.malformed import required_in
 from inference.problems import Problem, ProblemsError
 from inference.settings import NAMESPACE, SECTIONS
-from inference.stackfile import load, required_in
+from inference.stackfile import load
 from rehearsal import yamlfiles
 from rehearsal.project import Project
 from rehearsal.values import BLINDED, Secret, holds_secret, masked
@@ -162,7 +163,7 @@ def _with_line(where: str, known: Mapping[str, int], shown: str) -> str:
     if re.match(rf"{re.escape(shown)}(:\d|$)", where):
         return where
     path = where.removeprefix(f"{shown}: ")
-    place = path.removeprefix(f"{NAMESPACE}:")
+    place = re.sub(r"\[(\d+)\]", r".\1", path.removeprefix(f"{NAMESPACE}:"))
     while place not in known and "." in place:
         place = place.rpartition(".")[0]
     return f"{shown}:{known[place]}: {path}" if place in known else f"{shown}: {path}"

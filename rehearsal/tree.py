@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from rehearsal import costs
 from rehearsal.diffs import Change, Diff, PropertyChange
 from rehearsal.plan import Plan, ResourceState
 from rehearsal.summary import summarize
@@ -69,7 +68,8 @@ def _print_properties(console: Console, change: Change) -> None:
 
 def _told(prop: PropertyChange) -> str:
     if prop.follows:
-        return f"{prop.path}: of {cut(parse(prop.follows).name, _VALUE)}, which is replaced (forces replacement)"
+        forced = " (forces replacement)" if prop.replaces else ""
+        return f"{prop.path}: of {cut(parse(prop.follows).name, _VALUE)}, which is replaced{forced}"
     match prop.kind:
         case "add":
             told = f"{prop.path}: {_value(prop.new)} added"
@@ -205,6 +205,8 @@ def print_summary(console: Console, plan: Plan, diff: Diff | None = None) -> Non
     console.print(Text(f"  Resources  {told}; {plan.duration / 1e9:.1f} s"))
     for label, line in summarize(plan):
         console.print(Text(f"  {label:9}  {cut(line, max(console.width - 14, 20))}"), no_wrap=True, overflow="crop")
+    from rehearsal import costs  # only here: it reads the views, which nothing else at a terminal needs
+
     if (spent := costs.of_plan(plan)).lines:
         line = cut(spent.span, max(console.width - 14, 20))
         console.print(Text(f"  {'Cost':9}  {line}"), no_wrap=True, overflow="crop")

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from rehearsal import wire
 from rehearsal.plan import Plan, ResourceState
-from rehearsal.urns import reference
+from rehearsal.urns import parse, reference
 
 __all__ = ["Analyzer", "Finding", "Verdict", "configuration", "judge", "stack_resource"]
 
@@ -80,6 +80,8 @@ def judge(plan: Plan, analyzer: Analyzer, name: str = "") -> Verdict:
     """Ask a pack about every resource, and about the stack as a whole."""
     if isinstance(analyzer, analyzer_pb2_grpc.AnalyzerServicer):
         analyzer.ConfigureStack(configuration(plan), None)  # type: ignore[arg-type] # there is no connection
+    if hasattr(analyzer, "recall"):
+        analyzer.recall.retained = frozenset(state.urn for state in plan if state.options.retain_on_delete)
     info = _information(analyzer)
     policies = {policy.name: policy for policy in info.policies} if info else {}
     found = [
@@ -181,9 +183,16 @@ def _options(state: ResourceState) -> Any:
 
 
 def _provider(state: ResourceState, plan: Plan) -> Any:
-    provider = plan.by_urn.get(reference(state.provider))
-    if provider is None:
+    urn = reference(state.provider)
+    if not urn:
         return None
+    provider = plan.by_urn.get(urn)
+    if provider is None:
+        # The engine's own digest leaves default providers out; the reference alone tells which one it is.
+        try:
+            return analyzer_pb2.AnalyzerProviderResource(urn=urn, type=parse(urn).type, name=parse(urn).name)
+        except ValueError:
+            return None
     properties = provider.wire.inputs if provider.wire else wire.encode(provider.inputs)
     return analyzer_pb2.AnalyzerProviderResource(
         urn=provider.urn, type=provider.type, name=provider.name, properties=wire.without_internals(properties)

@@ -64,7 +64,7 @@ FABRICS = {name: found for name, found in MACHINES.items() if found.fabric is no
 
 
 @pytest.mark.parametrize(
-    ("name", "network"), itertools.product(FABRICS, (None, "multi-network", "dranet", "default")), ids=str
+    ("name", "network"), [*itertools.product(FABRICS, (None, "multi-network", "dranet", "default"))], ids=str
 )
 def test_a_model_over_two_nodes_uses_the_fabric_or_is_refused(name: str, network: str | None) -> None:
     found = FABRICS[name]
@@ -182,7 +182,7 @@ def sold(found: Machine, way: str) -> bool:
     return not found.reservation_only and (way != "on-demand" or found.on_demand)
 
 
-@pytest.mark.parametrize(("family", "way"), itertools.product(FAMILIES, CAPACITIES))
+@pytest.mark.parametrize(("family", "way"), [*itertools.product(FAMILIES, CAPACITIES)])
 def test_every_family_is_bought_in_every_way_that_it_is_sold_in(family: str, way: str) -> None:
     found = FAMILIES[family]
     said = problems(stack(zone_of(found), gpu_pool(found, capacity=CAPACITIES[way])))
@@ -194,7 +194,7 @@ def test_every_family_is_bought_in_every_way_that_it_is_sold_in(family: str, way
         assert found.name in problem.why
 
 
-@pytest.mark.parametrize(("name", "way"), itertools.product(GENERATIONS, CAPACITIES))
+@pytest.mark.parametrize(("name", "way"), [*itertools.product(GENERATIONS, CAPACITIES)])
 def test_every_tpu_generation_is_bought_in_every_way_that_it_is_sold_in(name: str, way: str) -> None:
     whole = next(t for t in GENERATIONS[name].listed if not slice_of(name, t).multi_host)
     said = problems(tpu_stack(name, whole, CAPACITIES[way]))

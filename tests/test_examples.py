@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
+from inference.facts.fixed_fields import fixed_fields
 from inference.settings.schema import stack_file_schema
 from rehearsal.render import files, objects
 from tests.conftest import Golden
@@ -49,6 +50,17 @@ def test_an_example_fits_on_one_screen(path: Path) -> None:
 @example
 def test_an_example_draws_no_finding(path: Path) -> None:
     assert not findings(rehearsed(path))
+
+
+def test_an_object_that_no_update_changes_is_made_anew_in_its_own_place() -> None:
+    kinds = set()
+    for state in rehearsed(ROOT / "examples" / "a4x-gb200.yaml"):
+        _, api_version, kind = state.type.split(":")
+        if "spec" in fixed_fields(api_version, kind):
+            kinds.add(kind)
+            assert "spec" in state.options.replace_on_changes
+            assert state.options.delete_before_replace
+    assert kinds == {"ComputeDomain", "ResourceClaimTemplate"}
 
 
 @example

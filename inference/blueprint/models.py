@@ -48,7 +48,8 @@ class ModelPlan:
     fit: Fit | None
     authenticated: bool
     """Whether clients must send the API key."""
-    api_key_version: str
+    api_key_source: str
+    """Secret and version of that key; empty without one."""
     cache_events: bool
     """Whether the picker follows the servers' cache events."""
 
@@ -194,7 +195,7 @@ def _plan(
         ),
         fit=derivation.fit_of(model, known, pool) if known else None,
         authenticated=gateway is not None,
-        api_key_version=gateway.api_key.version if gateway else "",
+        api_key_source=gateway.api_key.path if gateway else "",
         cache_events=gateway is not None and gateway.picker.prefix_cache == "precise",
     )
 

@@ -35,8 +35,12 @@ class Blueprint:
     @property
     def locked(self) -> bool:
         """Whether deletion and replacement of cluster and pools are refused."""
-        cluster = self.settings.cluster
-        return cluster.environment == "production" if cluster.locked is None else cluster.locked
+        return self.production if self.settings.cluster.locked is None else self.settings.cluster.locked
+
+    @property
+    def production(self) -> bool:
+        """Whether people depend on the stack: controllers then run twice, whether it is locked or not."""
+        return self.settings.cluster.environment == "production"
 
     @property
     def secrets(self) -> dict[str, tuple[str, SecretSource]]:

@@ -37,7 +37,7 @@ def check(settings: StackSettings) -> Iterator[Problem]:
 
 def _one_node(settings: StackSettings, name: str, model: KserveModelSettings) -> Iterator[Problem]:
     pool = settings.pools.get(model.pool)
-    nodes = nodes_per_replica(model, pool) if pool is not None else 1
+    nodes = nodes_per_replica(model, pool) if pool is not None and accelerators_per_node(pool) else 1
     if nodes > 1 or model.parallelism.pipeline > 1 or model.parallelism.data > 1:
         sizes = model.parallelism
         yield Problem(

@@ -12,7 +12,7 @@ from inference.problems import Problem
 from inference.settings.models import VllmModel
 from inference.settings.pools import AcceleratorPool
 
-__all__ = ["check", "suggested", "sum_of"]
+__all__ = ["check", "suggested"]
 
 
 def check(model: VllmModel, known: Model, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
@@ -39,10 +39,10 @@ def check(model: VllmModel, known: Model, pool: AcceleratorPool, where: str) -> 
             fp8_cache=model.kv_cache_dtype == "fp8",
             fixed_dtype=model.dtype == "half",
         )
-        yield Problem(where, f"{model.model} does not fit", sum_of(found), suggested(place))
+        yield Problem(where, f"{model.model} does not fit", _sum_of(found), suggested(place))
 
 
-def sum_of(found: Fit) -> str:
+def _sum_of(found: Fit) -> str:
     """Say what has to go into the memory of a device, and what is missing."""
     parts = (
         f"each {found.device.name} has {found.budget:.1f} GiB for vLLM ({found.utilization:g} of "

@@ -1,25 +1,16 @@
-"""Models: they fit, they start, and the pool can hold them."""
+"""Models: they fit and they start."""
 
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
 from collections.abc import Iterator
 
-from inference.checks import disaggregation
+from inference.checks import disaggregation, placement
 from inference.checks.memory import check as check_memory
 from inference.config_json.files import known_of
 from inference.derivation import (
-    INSTALLED_FABRICS,
-    accelerators_per_node,
-    attachment_of,
-    fabric_of,
     gpu_of,
     image_version,
-    most_nodes,
-    nim_models,
-    nodes_per_replica,
-    pods_accelerators,
     ranks_of,
     split_of,
     stages_of,
@@ -31,11 +22,11 @@ from inference.fit import Split
 from inference.problems import Problem
 from inference.settings import StackSettings
 from inference.settings.models import HubWeights, VllmModel
-from inference.settings.pools import AcceleratorPool, TpuPoolSettings
+from inference.settings.pools import AcceleratorPool
 
-__all__ = ["OWNED_FLAGS", "check", "check_image", "no_pool", "unjudged"]
+__all__ = ["check", "check_image", "no_pool", "unjudged"]
 
-OWNED_FLAGS = {
+_OWNED_FLAGS = {
     "--model": "model",
     "--served-model-name": "model",
     "--tensor-parallel-size": "parallelism.tensor",
@@ -83,7 +74,7 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
         yield from disaggregation.check(settings, name, known)
         for part, stage in stages_of(model):
             yield from _stage(settings, stage, known, f"{where}.{part}" if part else where, missing)
-    yield from _capacity(settings)
+    yield from placement.check(settings)
 
 
 def unjudged(settings: StackSettings) -> Iterator[str]:
@@ -110,7 +101,7 @@ def _stage(
         if f"pools.{model.pool}" not in missing and "pools" not in missing:
             yield no_pool(settings, model.pool, where)
         return
-    yield from _placement(model, pool, where)
+    yield from placement.check_replica(model, pool, where)
     yield from _numbers(model, known, pool, where)
     if known is not None:
         yield from check_memory(model, known, pool, where)
@@ -120,101 +111,6 @@ def no_pool(settings: StackSettings, pool: str, where: str) -> Problem:
     """Return that a model names a pool which is not there."""
     names = ", ".join(settings.pools) or "there is none yet"
     return Problem(f"{where}.pool", f'"{pool}"', "no pool has this name", f"Use one of the pools: {names}.")
-
-
-def _placement(model: VllmModel, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
-    per_node = accelerators_per_node(pool)
-    split, fabric = split_of(model), fabric_of(pool)
-    per_pod = pods_accelerators(model, pool)
-    if per_node is None or per_pod is None:
-        return
-    what = "TPU chips" if isinstance(pool, TpuPoolSettings) else "GPUs"
-    nodes = nodes_per_replica(model, pool)
-    if per_pod > per_node:
-        yield Problem(
-            f"{where}.gpus",
-            str(per_pod),
-            f"a node of pool {model.pool} has {per_node} {what}",
-            f"Set gpus: {per_node} or less.",
-        )
-    elif nodes > 1 and per_pod < per_node and fabric_of(pool) is not None and attachment_of(pool) != "default":
-        yield Problem(
-            f"{where}.gpus",
-            f"{per_pod} of the {per_node} {what} of a node",
-            "the RDMA NICs of a node go to one pod as a whole, so the other accelerators could not be used with them",
-            f"Set gpus: {per_node}, or leave it out.",
-        )
-    elif split.devices != per_pod * nodes or (nodes == 1 and model.gpus not in {None, split.devices}):
-        yield Problem(
-            f"{where}.parallelism",
-            f"{split} = {split.devices}",
-            f"{nodes} pod{'s' if nodes > 1 else ''} of {per_pod} {what} {'are' if nodes > 1 else 'is'} "
-            f"{per_pod * nodes}; what is missing hangs at start, what is left over idles",
-            f"Make the product {per_pod * nodes}, or change gpus.",
-        )
-    elif isinstance(pool, TpuPoolSettings) and per_pod < per_node:
-        yield Problem(
-            f"{where}.parallelism.tensor",
-            str(split.tensor),
-            f"a pod takes all {per_node} chips of its host, and would leave {per_node - per_pod} of them idle",
-            f"Set tensor: {per_node}, or take a pool of machines with {per_pod} chip{'s' if per_pod > 1 else ''}.",
-        )
-    if split.data > 1 and (split.pipeline > 1 or per_pod % split.tensor):
-        yield Problem(
-            f"{where}.parallelism",
-            str(split),
-            f"every node answers for whole data-parallel ranks, and a node of pool {model.pool} has {per_pod} {what} "
-            "for them",
-            f"Set pipeline: 1 and a tensor that divides {per_pod}.",
-        )
-    elif split.tensor > per_node and not isinstance(pool, TpuPoolSettings):
-        yield Problem(
-            f"{where}.parallelism.tensor",
-            str(split.tensor),
-            f"a node of pool {model.pool} has {per_node} {what}, and tensor parallelism over nodes waits for the "
-            "network at every layer",
-            f"Set tensor: {per_node} and pipeline: {-(-split.devices // per_node)}.",
-        )
-    elif nodes > 1 and fabric is not None and fabric.name == "tcpx":
-        yield Problem(
-            f"{where}.parallelism",
-            f"{split} over {nodes} nodes",
-            f"the nodes of pool {model.pool} reach each other by GPUDirect-TCPX, whose software this "
-            "program does not install",
-            f"Keep each replica on one node (at most {per_node} {what}), or take a3-megagpu-8g.",
-        )
-    elif nodes > 1 and fabric is not None and fabric.name in INSTALLED_FABRICS and attachment_of(pool) == "default":
-        yield Problem(
-            f"pools.{model.pool}.network",
-            '"default"',
-            f"{where} spans {nodes} nodes, whose RDMA NICs would stay unused",
-            "Set network: multi-network or dranet, or leave it out.",
-        )
-
-
-def _capacity(settings: StackSettings) -> Iterator[Problem]:
-    wanted: dict[str, dict[str, int]] = defaultdict(dict)
-    stages = [(name, *stage) for name, model in vllm_models(settings).items() for stage in stages_of(model)]
-    for name, part, model in stages:
-        pool = settings.pools.get(model.pool)
-        per_pod = pods_accelerators(model, pool) if pool else None
-        if pool is not None and per_pod:
-            needed = model.replicas * nodes_per_replica(model, pool) * per_pod
-            wanted[model.pool][f"{name}.{part}" if part else name] = needed
-    for name, nim in nim_models(settings).items():
-        if nim.pool in settings.pools:
-            wanted[nim.pool][name] = nim.replicas * nim.gpus
-    for pool_name, models in wanted.items():
-        pool = settings.pools[pool_name]
-        per_node = accelerators_per_node(pool) or 0
-        has = per_node * most_nodes(pool)
-        if per_node and sum(models.values()) > has:
-            yield Problem(
-                f"pools.{pool_name}.{'slices' if isinstance(pool, TpuPoolSettings) else 'nodes'}.max",
-                f"{most_nodes(pool)} nodes are {has} accelerators",
-                f"{' and '.join(f'{n} takes {count}' for n, count in models.items())}; the rest would stay pending",
-                f"Set max to at least {-(-sum(models.values()) // per_node)} nodes, or lower replicas.",
-            )
 
 
 def _numbers(model: VllmModel, known: Model | None, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
@@ -315,14 +211,14 @@ def check_image(image: str | None, where: str) -> Iterator[Problem]:
 
 def _arguments(model: VllmModel, where: str) -> Iterator[Problem]:
     for flag in model.extra_args:
-        if flag in OWNED_FLAGS:
+        if flag in _OWNED_FLAGS:
             yield Problem(
                 f"{where}.extraArgs",
                 f'"{flag}"',
                 "the server would get it twice, and the other value decides probes, memory and routing",
-                f"Set {OWNED_FLAGS[flag]}."
-                if not OWNED_FLAGS[flag].startswith("nothing")
-                else f"Remove it ({OWNED_FLAGS[flag]}).",
+                f"Set {_OWNED_FLAGS[flag]}."
+                if not _OWNED_FLAGS[flag].startswith("nothing")
+                else f"Remove it ({_OWNED_FLAGS[flag]}).",
             )
         elif model.image is None and not is_flag(flag):
             yield Problem(

@@ -1,15 +1,12 @@
-"""Accelerator pools: the machine, its zone, its accelerators, its networks, and how it is bought."""
+"""Accelerator pools: the machine, its zone, its accelerators and its nodes."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
 
-from inference.checks import capacity
+from inference.checks import capacity, fabric
 from inference.derivation import (
-    INSTALLED_FABRICS,
-    attachment_of,
-    fabric_of,
     machine_of,
     region_of_cluster,
     split_of,
@@ -68,7 +65,7 @@ def check(settings: StackSettings, missing: frozenset[str]) -> Iterator[Problem]
                 yield from _gpu(settings.cluster, pool, where)
             case TpuPoolSettings():
                 yield from _tpu(settings, name, pool)
-    yield from _one_way_to_the_fabric(settings)
+    yield from fabric.check(settings)
 
 
 def _zone(cluster: ClusterSettings, pool: AcceleratorPool, where: str) -> Iterator[Problem]:
@@ -81,11 +78,12 @@ def _zone(cluster: ClusterSettings, pool: AcceleratorPool, where: str) -> Iterat
             f"Write the zone, for example {cluster.location}-b.",
         )
     elif region_of(zone) != region_of_cluster(cluster):
+        region = region_of_cluster(cluster)
         yield Problem(
             f"{where}.zone",
             f'"{zone}"',
-            f"the cluster is in {region_of_cluster(cluster)}, and a pool cannot leave its cluster's region",
-            f"Choose a zone of {region_of_cluster(cluster)}, or move the cluster.",
+            f"the cluster is in {region}, and a pool cannot leave its cluster's region",
+            f"Choose a zone of {region}, or move the cluster with cluster.location: {region_of(zone)}.",
         )
 
 
@@ -119,8 +117,7 @@ def _gpu(cluster: ClusterSettings, pool: GpuPoolSettings, where: str) -> Iterato
     yield from _chosen_accelerator(pool, found, where) if found.attachable else _own_accelerator(pool, found, where)
     yield from capacity.check_gpu(pool, found, where)
     yield from _nvlink_domain(pool, found, where)
-    yield from _network(pool, where)
-    yield from _acceptance(pool, found, where)
+    yield from fabric.check_pool(pool, found, where)
 
 
 def _offered(cluster: ClusterSettings, pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
@@ -213,96 +210,6 @@ def _nvlink_domain(pool: GpuPoolSettings, found: Machine, where: str) -> Iterato
         )
 
 
-def _network(pool: GpuPoolSettings, where: str) -> Iterator[Problem]:
-    fabric = fabric_of(pool)
-    if pool.network in {None, "default"}:
-        return
-    if fabric is None:
-        yield Problem(
-            f"{where}.network",
-            f'"{pool.network}"',
-            f"{pool.machine_type} has no accelerator network to attach",
-            "Leave network out.",
-        )
-    elif fabric.name not in INSTALLED_FABRICS:
-        yield Problem(
-            f"{where}.network",
-            f'"{pool.network}"',
-            f"the software for the {fabric.name} fabric of {pool.machine_type} is not installed by this program",
-            "Set network: default and keep each replica on one node, or take a3-megagpu-8g, whose software is.",
-        )
-    elif pool.network == "multi-network" and not fabric.multi_network:
-        yield Problem(
-            f"{where}.network",
-            '"multi-network"',
-            f"GKE attaches the NICs of {pool.machine_type} through DRANET only",
-            "Set network: dranet.",
-        )
-    elif pool.network == "dranet" and not fabric.dranet:
-        yield Problem(
-            f"{where}.network",
-            '"dranet"',
-            f"GKE's managed DRANET does not serve {pool.machine_type}",
-            "Set network: multi-network.",
-        )
-
-
-def _acceptance(pool: GpuPoolSettings, found: Machine, where: str) -> Iterator[Problem]:
-    test, fabric = pool.acceptance, fabric_of(pool)
-    if test is None:
-        return
-    if fabric is None or attachment_of(pool) == "default" or fabric.name != "roce":
-        yield Problem(
-            f"{where}.acceptance",
-            f"on {pool.machine_type}" + ("" if fabric is None else f" with {attachment_of(pool)} network"),
-            "the test measures GPUDirect RDMA between nodes, which these nodes do not have",
-            "Leave acceptance out.",
-        )
-        return
-    if test.nodes > pool.nodes.max:
-        yield Problem(
-            f"{where}.acceptance.nodes",
-            str(test.nodes),
-            f"the pool never has more than {pool.nodes.max}; the test would not start",
-            f"Set it to at most {pool.nodes.max}, or raise nodes.max.",
-        )
-    if found.family in NVLINK_DOMAIN_FAMILIES:
-        return
-    ranks = test.nodes * found.gpus
-    most = fabric.gpu_nics * fabric.nic_gbps / 8 * (ranks - 1) / ranks * test.nodes / (test.nodes - 1)
-    if test.minimum_bus_bandwidth > most:
-        yield Problem(
-            f"{where}.acceptance.minimumBusBandwidth",
-            f"{test.minimum_bus_bandwidth:g} GB/s",
-            f"{fabric.gpu_nics} NICs of {fabric.nic_gbps} Gbps bring a node the others' part no faster than at a bus "
-            f"bandwidth of {most:g} GB/s",
-            f"Set it to about {fabric.gpu_nics * fabric.nic_gbps / 8 * 0.75:g}.",
-        )
-
-
-def _one_way_to_the_fabric(settings: StackSettings) -> Iterator[Problem]:
-    ways: dict[str, list[str]] = {}
-    for name, pool in settings.pools.items():
-        ways.setdefault(attachment_of(pool), []).append(name)
-    if {"multi-network", "dranet"} <= ways.keys():
-        yield Problem(
-            f"pools.{ways['dranet'][0]}.network",
-            f'"dranet", while pool {ways["multi-network"][0]} uses multi-network',
-            "GKE supports Network objects or managed DRANET in a cluster, not both",
-            "Use the same way for all pools, or two clusters.",
-        )
-
-    shared = ways.get("multi-network", [])
-    kinds = {(zone_of(settings.cluster, settings.pools[n]), fabric_of(settings.pools[n])) for n in shared}
-    if len(kinds) > 1:
-        yield Problem(
-            f"pools.{shared[1]}",
-            f"another fabric or zone than pool {shared[0]}",
-            "Network objects such as rdma-0 exist once per cluster and belong to the fabric of one zone",
-            "Put all pools with a fabric into one zone and machine family, or use network: dranet.",
-        )
-
-
 def _whole_slice(settings: StackSettings, name: str, found: Slice, where: str) -> Iterator[Problem]:
     for model_name, model in vllm_models(settings).items():
         split = split_of(model)
@@ -330,9 +237,12 @@ def _tpu(settings: StackSettings, name: str, pool: TpuPoolSettings) -> Iterator[
     try:
         found = slice_of(pool.generation, pool.topology, pool.machine_type)
     except ValueError as error:
-        yield Problem(
-            f"{where}.topology", f'"{pool.topology}"', str(error), "Write one of the topologies of the generation."
+        why, _, choices = str(error).partition(": ")
+        key, value = (
+            ("machineType", pool.machine_type) if why.startswith("machine type") else ("topology", pool.topology)
         )
+        remedy = f"{choices[:1].upper()}{choices[1:]}." if choices else "Write one of the topologies of the generation."
+        yield Problem(f"{where}.{key}", f'"{value}"', why, remedy)
         return
     if found.multi_host and pool.slices.max > 1:
         yield Problem(

@@ -20,6 +20,7 @@ from inference.facts.loading import (
     PRELOADED_SPEEDUP,
     PULL_BYTES_PER_SECOND,
     STORES,
+    STREAMED_REGISTRIES,
     Engine,
     Image,
     NodeStart,
@@ -28,6 +29,7 @@ from inference.facts.loading import (
 from inference.facts.models import Model
 from inference.facts.sources import where
 from inference.rules.views.fleet import Site
+from inference.rules.views.images import registry_of
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import own_accelerator, sites_of
 from inference.rules.views.stack import Stack
@@ -35,7 +37,7 @@ from inference.rules.views.values import Props
 from inference.rules.views.volumes import Volume, volumes_of
 from inference.startup import engine_kind, read_seconds
 
-__all__ = ["PHASES", "Phase", "Readiness", "allowed_seconds", "readiness"]
+__all__ = ["PHASES", "Phase", "Readiness", "readiness"]
 
 PHASES = ("node", "image", "weights", "engine")
 
@@ -120,11 +122,11 @@ def _of(stack: Stack, server: ModelServer) -> Readiness:
         _weights(known, store, nodes),
         _engine(known, nodes, tpu=tpu),
     )
-    allowed = allowed_seconds(server.container.props.section("startupProbe"))
+    allowed = _allowed_seconds(server.container.props.section("startupProbe"))
     return Readiness(server=server, known=known, phases=phases, store=store, allowed=allowed)
 
 
-def allowed_seconds(probe: Props) -> int | None:
+def _allowed_seconds(probe: Props) -> int | None:
     """Return the seconds until a startup probe has failed for good; ``None`` without one, or where not known."""
     values = []
     for name, default in (("initialDelaySeconds", 0), ("periodSeconds", 10), ("failureThreshold", 3)):
@@ -165,8 +167,11 @@ def _image(server: ModelServer, sites: tuple[Site, ...]) -> Phase:
         why = f"{told}, {PRELOADED_SPEEDUP} times faster from the secondary boot disk, if that holds it"
         return Phase("image", quicker, why, where("GKELOADBLOG"))
     if sites and all(_streamed(site) for site in sites):
-        why = "streamed while the server already runs; only from Artifact Registry"
-        return Phase("image", IMAGE_STREAMING_SECONDS, why, where("LLMDPR1902"))
+        registry = registry_of(server.container.image) if server.container.image else "a registry that is not known"
+        if registry.endswith(STREAMED_REGISTRIES):
+            why = "streamed while the server already runs"
+            return Phase("image", IMAGE_STREAMING_SECONDS, why, where("LLMDPR1902"))
+        told += f"; GKE is not known to stream images from {registry}"
     return Phase("image", seconds, told, _source(image))
 
 

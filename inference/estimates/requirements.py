@@ -124,6 +124,10 @@ def apis(stack: Stack) -> tuple[Api, ...]:
                 wanted[home, name].append(str(gateway))
         if any("networking.gke.io/certmap" in key or "/cert-manager-certs" in key for key in _options(gateway)):
             wanted[home, "certificatemanager.googleapis.com"].append(str(gateway))
+    for site in stack.view(Fleet).sites:
+        if site.pool.config.flag("gcfsConfig", "enabled"):
+            for name in REQUIRED_APIS["image-streaming"]:
+                wanted[project_of(site.pool.resource) or home, name].append(str(site.pool))
     return tuple(
         Api(project=project, name=name, enabled_here=(project, name) in enabled, wanted_by=tuple(dict.fromkeys(by)))
         for (project, name), by in sorted(wanted.items(), key=lambda row: (row[0][0] or "", row[0][1]))

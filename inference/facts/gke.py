@@ -250,8 +250,8 @@ REQUIRED_APIS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "monitoring": ("monitoring.googleapis.com", "logging.googleapis.com"),
     }
 )
-"""Capability to the Google APIs to enable besides those of ``cluster`` (sources GIEDEPLOY, SVCLIST; the last four are
-the services' own host names)."""
+"""Capability to the Google APIs to enable besides those of ``cluster`` (sources GIEDEPLOY, IMAGESTREAMING; the last
+four are the services' own host names)."""
 
 # ------------------------------------------------------------------ limits of names
 

@@ -18,6 +18,7 @@ __all__ = [
     "PROBE_MARGIN",
     "PULL_BYTES_PER_SECOND",
     "STORES",
+    "STREAMED_REGISTRIES",
     "Engine",
     "Image",
     "NodeStart",
@@ -122,6 +123,10 @@ IMAGES: Mapping[str, Image] = MappingProxyType(
 
 IMAGE_STREAMING_SECONDS = 4
 """Until the container starts with image streaming; what it then reads comes over the network (source LLMDPR1902)."""
+
+STREAMED_REGISTRIES = (".pkg.dev", "docker.io")
+"""Ends of the hosts whose images can be streamed: Artifact Registry, and what is public on Docker Hub (source
+IMAGESTREAMING)."""
 
 PRELOADED_SPEEDUP = 29
 """How much faster, at most, a 16 GB image is there from a secondary boot disk (source GKELOADBLOG)."""

@@ -199,7 +199,8 @@ _ODD: Mapping[str, tuple[int, float]] = {
 """vCPUs and GiB of the types that do not follow their family's ratio (source MTYPES)."""
 
 _ARM = frozenset({"c4a", "n4a", "t2a"})
-_HYPERDISK_ONLY = frozenset({"a3-ultra", "a4", "a4x", "a4x-max", "c4", "c4a", "c4d", "n4", "n4a", "n4d"})
+_HYPERDISK_ONLY = frozenset({"a3-ultra", "a4", "a4x", "a4x-max", "c4", "c4a", "c4d", "g4", "n4", "n4a", "n4d"})
+_NO_HYPERDISK_BALANCED = frozenset({"e2", "n1", "n2", "n2d"})
 _NO_STANDARD_DISK = frozenset({"a3-high", "a3-edge", "a3-mega"})
 _PREDEFINED = re.compile(r"(?P<kind>[a-z][0-9][a-z]?-(?:standard|highmem|highcpu))-(?P<vcpus>[0-9]+)")
 _CUSTOM = re.compile(r"(?:(?P<family>[a-z][0-9][a-z]?)-)?custom-(?P<vcpus>[0-9]+)-(?P<mib>[0-9]+)(?:-ext)?")
@@ -253,10 +254,16 @@ def machine(name: str) -> Machine | None:
 
 
 def boot_disk_fits(kind: Machine, disk_type: str) -> bool | None:
-    """Tell whether a machine boots from a disk type: True and False are verified, None is unknown."""
+    """Tell whether a machine boots from a disk type: True and False are verified, None is unknown.
+
+    No Persistent Disk boots the families that take Hyperdisk only (source AICRPR2338, GIGL393), no Hyperdisk Balanced
+    the older general-purpose ones (source NEXTFLOW6841).
+    """
     if disk_type in kind.boot_disk_types:
         return True
     if kind.family in _HYPERDISK_ONLY and disk_type.startswith("pd-"):
+        return False
+    if kind.family in _NO_HYPERDISK_BALANCED and disk_type == "hyperdisk-balanced":
         return False
     if kind.family in _NO_STANDARD_DISK and disk_type == "pd-standard":
         return False

@@ -11,12 +11,12 @@ from inference.manifests.objects import Manifest, metadata, object_
 from inference.manifests.servers import endpoint_selector
 from inference.settings.gateway import GatewaySettings
 
-__all__ = ["CLASSES", "GATEWAY_NAME", "backend_policy", "gateway", "health_check_policy", "inference_pool", "route"]
+__all__ = ["GATEWAY_NAME", "backend_policy", "gateway", "health_check_policy", "inference_pool", "route"]
 
 GATEWAY_NAME = "inference"
 """Name of the Gateway."""
 
-CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
+_CLASSES = {"external": "gke-l7-regional-external-managed", "internal": "gke-l7-rilb"}
 """Gateway classes by exposure; both are regional, because only those take an InferencePool."""
 
 
@@ -37,7 +37,7 @@ def gateway(settings: GatewaySettings) -> Manifest:
         "gateway.networking.k8s.io/v1",
         "Gateway",
         metadata(GATEWAY_NAME),
-        spec={"gatewayClassName": CLASSES[settings.exposure], "listeners": [listener]},
+        spec={"gatewayClassName": _CLASSES[settings.exposure], "listeners": [listener]},
     )
 
 

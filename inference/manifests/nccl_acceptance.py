@@ -12,6 +12,7 @@ from inference.facts import gke
 from inference.facts.versions import COMPONENTS
 from inference.manifests.fabric import fabric_parts, placement
 from inference.manifests.objects import Manifest, metadata, object_
+from inference.manifests.server_pods import SHARED_MEMORY_MOUNT, shared_memory
 from inference.settings.pools import AcceptanceSettings
 
 __all__ = ["DEADLINE_SECONDS", "job", "service"]
@@ -111,7 +112,7 @@ def job(pool: GpuPoolPlan, test: AcceptanceSettings) -> Manifest:
         ],
         "ports": [{"name": "ssh", "containerPort": _SSH_PORT, "protocol": "TCP"}],
         "resources": {"requests": {"cpu": "8", "memory": "64Gi", **amount}, "limits": amount, **claims},
-        "volumeMounts": [{"name": "shm", "mountPath": "/dev/shm"}, *parts.mounts],  # noqa: S108
+        "volumeMounts": [SHARED_MEMORY_MOUNT, *parts.mounts],
         "securityContext": parts.security,
     }
     spec: Manifest = {
@@ -121,7 +122,7 @@ def job(pool: GpuPoolPlan, test: AcceptanceSettings) -> Manifest:
         "enableServiceLinks": False,
         **placement(pool),
         "containers": [container],
-        "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "32Gi"}}, *parts.volumes],
+        "volumes": [shared_memory(32), *parts.volumes],
     }
     if parts.claims:
         spec["resourceClaims"] = parts.pod_claims

@@ -17,9 +17,9 @@ from inference.manifests import body_based_router, endpoint_picker, nccl_accepta
 from inference.manifests.objects import Manifest, metadata, object_
 from inference.settings.models import BucketWeights
 
-__all__ = ["CLIENTS_LABEL", "policies"]
+__all__ = ["policies"]
 
-CLIENTS_LABEL = "gke-inference/clients"
+_CLIENTS_LABEL = "gke-inference/clients"
 """Label, with the value ``true``, of namespaces whose pods may call the models."""
 
 _EVERYWHERE = "0.0.0.0/0"
@@ -139,7 +139,7 @@ def _cluster() -> Manifest:
 
 
 def _clients() -> Manifest:
-    return {"namespaceSelector": {"matchLabels": {CLIENTS_LABEL: "true"}}}
+    return {"namespaceSelector": {"matchLabels": {_CLIENTS_LABEL: "true"}}}
 
 
 def _collectors() -> list[Manifest]:

@@ -10,18 +10,12 @@ from inference.blueprint import SERVER_PORT, NimPlan
 from inference.facts import gke, nim
 from inference.manifests.fabric import placement
 from inference.manifests.objects import Manifest, metadata, object_
-from inference.startup import PROBE_PERIOD
+from inference.manifests.server_pods import SHARED_MEMORY_MOUNT, ending, probes, shared_memory
 
 __all__ = ["headless_service", "pod_monitoring", "service", "service_account", "stateful_set", "storage_class"]
 
 _CACHE = "cache"
 _FILE_SYSTEM_GROUP = 1000
-_TERMINATION_SECONDS = 90
-_PRE_STOP_SECONDS = 20
-"""How long a stopping pod keeps serving, until every node has taken it out of the Service."""
-
-_SPOT_TERMINATION_SECONDS, _SPOT_PRE_STOP_SECONDS = 25, 5
-"""The same where Compute Engine takes the node after 30 seconds."""
 
 
 def stateful_set(plan: NimPlan) -> Manifest:
@@ -56,7 +50,7 @@ def _pod(plan: NimPlan) -> Manifest:
         "serviceAccountName": plan.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _SPOT_TERMINATION_SECONDS if plan.pool.spot else _TERMINATION_SECONDS,
+        "terminationGracePeriodSeconds": ending(spot=plan.pool.spot).grace_seconds,
         "imagePullSecrets": [{"name": plan.pull_secret}],
         "securityContext": {
             "runAsNonRoot": True,
@@ -68,15 +62,13 @@ def _pod(plan: NimPlan) -> Manifest:
         },
         **placement(plan.pool),
         "containers": [_container(plan)],
-        "volumes": [{"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{plan.share.shm_gib}Gi"}}],
+        "volumes": [shared_memory(plan.share.shm_gib)],
     }
 
 
 def _container(plan: NimPlan) -> Manifest:
     amount = {gke.GPU_RESOURCE: str(plan.settings.gpus)}
-    ready = {"httpGet": {"path": nim.READY_PATH, "port": "http"}, "timeoutSeconds": 5}
-    wait = _SPOT_PRE_STOP_SECONDS if plan.pool.spot else _PRE_STOP_SECONDS
-    live = {"httpGet": {"path": nim.LIVE_PATH, "port": "http"}, "timeoutSeconds": 5}
+    allowed = plan.startup.failure_threshold
     return {
         "name": "nim",
         "image": plan.image,
@@ -87,14 +79,12 @@ def _container(plan: NimPlan) -> Manifest:
             "requests": {"cpu": str(plan.share.cpu), "memory": f"{plan.share.memory_gib}Gi", **amount},
             "limits": amount,
         },
-        "startupProbe": {**ready, "periodSeconds": PROBE_PERIOD, "failureThreshold": plan.startup.failure_threshold},
-        "readinessProbe": {**ready, "periodSeconds": 5, "failureThreshold": 3},
-        "livenessProbe": {**live, "periodSeconds": PROBE_PERIOD, "failureThreshold": 6},
-        "lifecycle": {"preStop": {"exec": {"command": ["sleep", str(wait)]}}},
+        **probes("http", ready=nim.READY_PATH, live=nim.LIVE_PATH, failure_threshold=allowed),
+        "lifecycle": ending(spot=plan.pool.spot).lifecycle,
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [
             {"name": _CACHE, "mountPath": nim.CACHE_PATH},
-            {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a mount, no file
+            SHARED_MEMORY_MOUNT,
         ],
     }
 

@@ -14,9 +14,9 @@ from inference.facts.versions import COMPONENTS
 from inference.manifests.node_software import PAUSE, node_daemon
 from inference.manifests.objects import Manifest
 
-__all__ = ["DAEMON", "ENV_SCRIPT", "daemon", "daemon_volumes", "device_annotations", "device_injector", "installer"]
+__all__ = ["ENV_SCRIPT", "daemon", "daemon_volumes", "device_annotations", "device_injector", "installer"]
 
-DAEMON = "tcpxo-daemon"
+_DAEMON = "tcpxo-daemon"
 """Name of the receive daemon's container."""
 
 LIBRARIES = f"{gke.HOST_NVIDIA}/lib64"
@@ -90,13 +90,13 @@ def device_injector(accelerators: Iterable[str]) -> Manifest:
 def device_annotations(gpus: int) -> dict[str, str]:
     """Return the annotation that gives the daemon all GPUs of the node."""
     devices = [f"nvidia{index}" for index in range(gpus)] + ["nvidiactl", "nvidia-uvm", "dmabuf_import_helper"]
-    return {f"{gke.DEVICES_ANNOTATION_PREFIX}{DAEMON}": "".join(f"- path: /dev/{device}\n" for device in devices)}
+    return {f"{gke.DEVICES_ANNOTATION_PREFIX}{_DAEMON}": "".join(f"- path: /dev/{device}\n" for device in devices)}
 
 
 def daemon() -> Manifest:
     """Return the receive daemon, which starts before the server and ends after it."""
     return {
-        "name": DAEMON,
+        "name": _DAEMON,
         "image": COMPONENTS["tcpxo-rxdm"].reference,
         "imagePullPolicy": "IfNotPresent",
         "restartPolicy": "Always",

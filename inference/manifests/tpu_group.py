@@ -11,9 +11,9 @@ from inference.blueprint import ModelPlan, TpuPoolPlan
 from inference.facts import controllers
 from inference.manifests.objects import Manifest
 
-__all__ = ["RAY_PORT", "arguments", "environment", "over_hosts", "script", "tensor_parallel"]
+__all__ = ["arguments", "environment", "over_hosts", "script", "tensor_parallel"]
 
-RAY_PORT = 6379
+_RAY_PORT = 6379
 """Port of Ray's head."""
 
 _ALL_JOINED = """\
@@ -60,9 +60,9 @@ def script(model: ModelPlan, role: str, serve: str) -> list[str]:
         serve: the command that serves.
     """
     if role == "worker":
-        return [f"until ray start --address=$({controllers.LWS_LEADER_ENV}):{RAY_PORT} --block; do sleep 5; done"]
+        return [f"until ray start --address=$({controllers.LWS_LEADER_ENV}):{_RAY_PORT} --block; do sleep 5; done"]
     return [
-        f"ray start --head --port={RAY_PORT}",
+        f"ray start --head --port={_RAY_PORT}",
         _ALL_JOINED.format(hosts=model.group_size),
         serve,
     ]

@@ -22,23 +22,12 @@ from inference.facts import controllers, gke, vllm
 from inference.manifests import disaggregation, tpu_group
 from inference.manifests.fabric import FabricParts, fabric_parts, placement
 from inference.manifests.objects import Manifest
+from inference.manifests.server_pods import SHARED_MEMORY_MOUNT, ending, probes, shared_memory
 from inference.settings.models import BucketWeights, HubWeights
-from inference.startup import PROBE_PERIOD
 
-__all__ = ["PRE_STOP_SECONDS", "TERMINATION_SECONDS", "pod_template"]
-
-PRE_STOP_SECONDS = 20
-"""How long a stopping pod keeps serving, until the load balancer has taken it out."""
-
-SHUTDOWN_SECONDS = 60
-"""How long vLLM then finishes what it has begun (``--shutdown-timeout``, since 0.18)."""
-
-TERMINATION_SECONDS = PRE_STOP_SECONDS + SHUTDOWN_SECONDS + 10
-"""Grace period of the pod."""
+__all__ = ["pod_template"]
 
 _CACHE = "/root/.cache"
-_SPOT_GRACE_SECONDS = 25
-"""What the kubelet leaves pods of a spot node before it is taken away."""
 
 
 def arguments(model: ModelPlan, role: str) -> list[str]:
@@ -77,7 +66,7 @@ def arguments(model: ModelPlan, role: str) -> list[str]:
         words += ["--dtype", settings.dtype]
     if settings.kv_cache_dtype != "auto":
         words += ["--kv-cache-dtype", settings.kv_cache_dtype]
-    words += ["--shutdown-timeout", str(_shutdown_seconds(model))] if role != "worker" else []
+    words += ["--shutdown-timeout", str(ending(spot=model.pool.spot).finishing)] if role != "worker" else []
     words += disaggregation.arguments(model)
     if model.cache_events:
         words += ["--kv-events-config", json.dumps(_cache_events(model))]
@@ -112,10 +101,6 @@ def _extra(model: ModelPlan) -> Iterable[str]:
             yield flag
             if value is not True:
                 yield str(value)
-
-
-def _shutdown_seconds(model: ModelPlan) -> int:
-    return 10 if model.pool.spot else SHUTDOWN_SECONDS
 
 
 def _command(model: ModelPlan, role: str) -> Manifest:
@@ -166,14 +151,6 @@ def _from_secret(name: str, secret: str, key: str) -> Manifest:
     return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
-def _probes(port: str) -> Manifest:
-    probe = {"httpGet": {"path": vllm.HEALTH_PATH, "port": port}, "timeoutSeconds": 5}
-    return {
-        "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
-        "livenessProbe": {**probe, "periodSeconds": PROBE_PERIOD, "failureThreshold": 6},
-    }
-
-
 def container(model: ModelPlan, role: str) -> Manifest:
     """Return the server's container."""
     amount = {model.resource: str(model.per_pod)}
@@ -193,16 +170,10 @@ def container(model: ModelPlan, role: str) -> Manifest:
         "securityContext": _fabric(model).security,
     }
     if role != "worker":
-        threshold = model.startup.failure_threshold
-        made |= _probes(model.engine_port_name)
-        made["startupProbe"] = {
-            **{k: v for k, v in made["livenessProbe"].items() if k != "failureThreshold"},
-            "periodSeconds": PROBE_PERIOD,
-            "failureThreshold": threshold,
-        }
+        path, allowed = vllm.HEALTH_PATH, model.startup.failure_threshold
+        made |= probes(model.engine_port_name, ready=path, live=path, failure_threshold=allowed)
         made["ports"] = _ports(model)
-        wait = 5 if model.pool.spot else PRE_STOP_SECONDS
-        made["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(wait)]}}}
+        made["lifecycle"] = ending(spot=model.pool.spot).lifecycle
     return made
 
 
@@ -218,7 +189,7 @@ def _fabric(model: ModelPlan) -> FabricParts:
 
 
 def _mounts(model: ModelPlan) -> list[Manifest]:
-    mounts: list[Manifest] = [{"name": "shm", "mountPath": "/dev/shm"}, {"name": "cache", "mountPath": _CACHE}]  # noqa: S108
+    mounts: list[Manifest] = [SHARED_MEMORY_MOUNT, {"name": "cache", "mountPath": _CACHE}]
     mounts += _fabric(model).mounts
     if isinstance(model.settings.weights, BucketWeights):
         mounts.append({"name": "weights", "mountPath": "/weights", "readOnly": True})
@@ -227,7 +198,7 @@ def _mounts(model: ModelPlan) -> list[Manifest]:
 
 def _volumes(model: ModelPlan) -> list[Manifest]:
     volumes: list[Manifest] = [
-        {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{model.shm_gib}Gi"}},
+        shared_memory(model.shm_gib),
         {"name": "cache", "emptyDir": {}},
     ]
     volumes += _fabric(model).volumes
@@ -251,7 +222,8 @@ def _local_ssds(model: ModelPlan) -> int:
 
 
 def _annotations(model: ModelPlan) -> dict[str, str]:
-    annotations = {"gke-inference/api-key-version": model.api_key_version} if model.authenticated else {}
+    # Servers read the key when they start: another one restarts them.
+    annotations = {"gke-inference/api-key": model.api_key_source} if model.authenticated else {}
     annotations |= _fabric(model).annotations
     if isinstance(model.settings.weights, BucketWeights):
         annotations[gke.GCSFUSE_ANNOTATION] = "true"
@@ -263,11 +235,10 @@ def _annotations(model: ModelPlan) -> dict[str, str]:
 
 def pod_template(model: ModelPlan, role: str) -> Manifest:
     """Return the pod template of one role: ``single``, ``leader``, ``worker`` or ``rank``."""
-    spot = model.pool.spot
     spec: Manifest = {
         "serviceAccountName": model.service_account,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _SPOT_GRACE_SECONDS if spot else TERMINATION_SECONDS,
+        "terminationGracePeriodSeconds": ending(spot=model.pool.spot).grace_seconds,
         **placement(model.pool),
         "containers": [container(model, role)],
         "volumes": _volumes(model),

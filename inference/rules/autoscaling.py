@@ -17,6 +17,9 @@ from inference.rules.views.stack import Stack
 _HPA = "https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/"
 _KINDS = {"Deployment": "apps", "StatefulSet": "apps", "LeaderWorkerSet": "leaderworkerset.x-k8s.io"}
 """Kinds that are scaled, and their groups."""
+_LONGEST_NAME = 254
+_MOST_NAMES = 50
+"""Names that are compared letter by letter."""
 
 
 @rule(
@@ -48,11 +51,14 @@ def bounds_in_order(scaler: Autoscaler) -> Iterator[str]:
     severity=Severity.MEDIUM,
 )
 def target_exists(stack: Stack) -> Iterator[About]:
-    for scaler in stack.each(Autoscaler):
+    scalers = tuple(stack.each(Autoscaler))
+    if not scalers or any(stack.unnamed(kind, group) for kind, group in _KINDS.items()):
+        return
+    for scaler in scalers:
         kind, name = scaler.target_kind, scaler.target_name
         if kind not in _KINDS or name is None or not scaler.object.placed or may_bring(stack, scaler.namespace):
             continue
-        if scaler.target(stack) is not None or any(stack.unnamed(k, g) for k, g in _KINDS.items()):
+        if scaler.target(stack) is not None:
             continue
         version = scaler.spec.text("scaleTargetRef", "apiVersion")
         namesakes = [
@@ -69,8 +75,8 @@ def target_exists(stack: Stack) -> Iterator[About]:
                 f"there is {thing} of {thing.api_version}{where}; it finds nothing. Correct scaleTargetRef.",
             )
         elif group_of(version or f"{_KINDS[kind]}/") == _KINDS[kind]:
-            beside = [thing.name for thing in stack.objects(kind, _KINDS[kind]) if thing.namespace == scaler.namespace]
-            if meant := _meant(name, [found for found in beside if found is not None]):
+            beside = stack.view(_names).get((kind, scaler.namespace), [])
+            if meant := _meant(name, beside[:_MOST_NAMES]):
                 yield About(
                     scaler.resource,
                     f'{scaler} scales {kind} "{name}", and namespace {scaler.namespace} has {kind} "{meant}"; it finds '
@@ -78,8 +84,19 @@ def target_exists(stack: Stack) -> Iterator[About]:
                 )
 
 
+def _names(stack: Stack) -> dict[tuple[str, str], list[str]]:
+    """Return the names of the workloads of each kind and namespace."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for kind, group in _KINDS.items():
+        for thing in stack.objects(kind, group):
+            if thing.name is not None:
+                found.setdefault((kind, thing.namespace), []).append(thing.name)
+    return found
+
+
 def _meant(name: str, names: list[str]) -> str | None:
     """Return the one name that another is a slip of the pen, a part or a longer form of."""
+    names = [found for found in names if len(found) < _LONGEST_NAME] if len(name) < _LONGEST_NAME else []
     parts = [found for found in names if found.startswith(f"{name}-") or name.startswith(f"{found}-")]
     alike = get_close_matches(name, names, 2, 0.85)
     found = list(dict.fromkeys((*parts, *alike)))

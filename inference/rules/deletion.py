@@ -177,6 +177,42 @@ def api_stays_enabled(service: ProjectService) -> Iterator[str]:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Bucket:
+    """A Cloud Storage bucket."""
+
+    types: ClassVar[tuple[str, ...]] = ("gcp:storage/bucket:Bucket",)
+
+    resource: Resource
+
+    @classmethod
+    def of(cls, resource: Resource) -> tuple[Self, ...]:
+        """Return the view of the resource."""
+        return (cls(resource),)
+
+
+@rule(
+    "deletion-bucket-keeps-objects",
+    title="A production bucket is not deleted with what is in it",
+    breaks="forceDestroy deletes every object before the bucket: a destroy, or a replacement after an edit of name or "
+    "location, takes the weights, adapters and logs along, and nothing brings them back.",
+    fix="Set forceDestroy: false, or the option protect: true.",
+    source="https://www.pulumi.com/registry/packages/gcp/api-docs/storage/bucket/",
+    severity=Severity.HIGH,
+    level=Level.ADVISORY,
+    on=Bucket,
+    parameters=Stage,
+)
+def bucket_keeps_objects(bucket: Bucket, stage: Stage) -> Iterator[str]:
+    resource = bucket.resource
+    emptied = resource.props.flag("forceDestroy") is True and not protected(resource)
+    if emptied and environment_of(resource, stage.environment) == "production":
+        yield (
+            f'The bucket "{resource.physical_name or resource.name}" of a production stack has forceDestroy true; a '
+            "destroy or a replacement deletes every object in it. Set forceDestroy: false."
+        )
+
+
 # ---------------------------------------------------------------- what must go in order
 
 

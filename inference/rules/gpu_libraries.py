@@ -29,7 +29,7 @@ from inference.rules.views.shell import Script
 from inference.rules.views.stack import Stack
 
 _GKE_GPUS = "https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"
-_SEED = "https://github.com/maci0/gke-inference-from-scratch/commit"
+_FROM_SCRATCH = "https://github.com/maci0/gke-inference-from-scratch/commit"
 
 _ARCH_OF = {m.accelerator: m.arch for m in MACHINES.values() if m.accelerator}
 _PLAIN_IMAGES = frozenset({"python", "ubuntu", "debian", "rockylinux", "fedora", "continuumio/miniconda3"})
@@ -64,7 +64,7 @@ def _library_paths(container: Container) -> dict[str, str]:
     breaks="The loader passes over a directory that does not exist: libnccl-net or libibverbs is not found, and NCCL "
     "falls back to sockets without a word.",
     fix="Write /usr/lib/x86_64-linux-gnu, or /usr/lib/aarch64-linux-gnu on A4X.",
-    source=f"{_SEED}/14df792",
+    source=f"{_FROM_SCRATCH}/14df792",
     severity=Severity.HIGH,
     covers=("RDMA-010",),
     on=Container,
@@ -102,7 +102,7 @@ def _of_another_architecture(container: Container, arch: str | None) -> Iterator
     breaks="The loader passes over the directories of another processor: the plugin is not found, and NCCL falls back "
     "to sockets without a word.",
     fix="Write /usr/lib/aarch64-linux-gnu for pods on A4X, /usr/lib/x86_64-linux-gnu elsewhere.",
-    source=f"{_SEED}/14df792",
+    source=f"{_FROM_SCRATCH}/14df792",
     severity=Severity.HIGH,
     covers=("RDMA-010",),
 )

@@ -34,7 +34,7 @@ def _target(resource: Resource, module: str) -> tuple[object, ...] | None:
         value = resource.props.raw(key)
         if key in _NOT_TARGET or value in (None, ""):
             continue
-        edges = tuple(sorted(resource.property_dependencies.get(key, ())))
+        edges = tuple(sorted(resource.origins(key)))
         if value is UNKNOWN and not edges:
             return None
         found.append((key, edges if value is UNKNOWN else str(value)))

@@ -217,6 +217,32 @@ def _port_problems(block: Props) -> Iterator[str]:
 
 
 @rule(
+    "health-check-asks-server",
+    title="The load balancer asks a model server whether it answers, not only whether its port is open",
+    breaks="The port stays open after the engine has died or hangs, and the load balancer goes on sending it requests.",
+    fix="Write type: HTTP with requestPath /health (vLLM, SGLang) or /v1/health/ready (NIM).",
+    source=_HEALTH_DOC,
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    covers=("GW-003",),
+)
+def health_check_asks_server(stack: Stack) -> Iterator[About]:
+    for policy in stack.each(TargetedPolicy):
+        kind, name = policy.spec.text("targetRef", "kind"), policy.spec.text("targetRef", "name")
+        if policy.kind != "HealthCheckPolicy" or policy.default.text("config", "type") != "TCP":
+            continue
+        if kind not in {"Service", "InferencePool"} or name is None:
+            continue
+        for server in servers_in(pods_behind(stack, Backend(kind, policy.namespace, name)))[:1]:
+            if server.serves_http:
+                yield About(
+                    policy.resource,
+                    f"{policy} only opens a connection to {server}; a dead engine stays healthy. Set type: HTTP with "
+                    f"httpHealthCheck.requestPath: {server.health_path}.",
+                )
+
+
+@rule(
     "health-check-port-specified",
     title="A HealthCheckPolicy says how its port is meant",
     breaks="A newer definition of the object than that of v1.4.0 has a rule that reads portSpecification, and refuses "

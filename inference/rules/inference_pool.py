@@ -115,6 +115,13 @@ def selects_model_servers(stack: Stack) -> Iterator[About]:
                     f"{pool} selects {written}, which no pod of namespace {pool.namespace} carries; it has no "
                     f"endpoints. {candidates[0]} has the labels {labels}: select those.",
                 )
+        elif (candidates := _model_pods(stack, pool.namespace)) and _serve_no_model(pool, pods):
+            labels = ", ".join(f"{key}={value}" for key, value in sorted(candidates[0].labels.items())) or "none"
+            yield About(
+                pool.resource,
+                f"{pool} selects {written}, which {pods[0]} carries and no model server; requests go to pods that "
+                f"serve no model. {candidates[0]} has the labels {labels}: select those.",
+            )
         elif any(server.serves_http for server in servers_in(pods)):
             silent = [server for server in servers_in(pods) if server.headless or server.pod.role == "worker"]
             for server in silent[:1]:
@@ -125,6 +132,14 @@ def selects_model_servers(stack: Stack) -> Iterator[About]:
                         "those sent to them fail. Add leaderworkerset.sigs.k8s.io/worker-index: "
                         '"0" to selector.matchLabels.',
                     )
+
+
+def _serve_no_model(pool: InferencePool, pods: tuple[PodTemplate, ...]) -> bool:
+    """Whether pods certainly listen on other ports than the pool's, and none of them is a known server."""
+    containers = [container for pod in pods for container in pod.all_containers]
+    told = all(container.props.known("ports") and container.ports for container in containers)
+    ports = {port for container in containers for port in container.ports}
+    return told and not servers_in(pods) and bool(pool.target_ports) and not ports & set(pool.target_ports)
 
 
 def _model_pods(stack: Stack, namespace: str | None) -> tuple[PodTemplate, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from inference.rules.framework import About, Check, Finding, Rule
@@ -109,6 +109,10 @@ class Judge:
         """Judge the relations between the resources of a program."""
         for rule in self._stack_rules:
             yield from self._apply_to_stack(rule, stack)
+        for urn, inside in stack.inlined.items():
+            for verdict in self.resource(inside):
+                if not verdict.rule.needs_program:
+                    yield replace(verdict, urn=stack.shown(urn))
         yield from self._completed(stack)
 
     def _completed(self, stack: Stack) -> Iterator[Finding | Broken]:
@@ -120,12 +124,14 @@ class Judge:
         else:
             for alone, workload in pairs:
                 known = set(self.resource(alone))
-                yield from (verdict for verdict in self.resource(workload) if verdict not in known)
+                for verdict in self.resource(workload):
+                    if verdict not in known:
+                        yield replace(verdict, urn=stack.shown(verdict.urn))
 
     def _apply_to_stack(self, rule: Rule, stack: Stack) -> Iterator[Finding | Broken]:
         try:
             found = [
-                Finding(rule, about.resource.urn, about.message)
+                Finding(rule, stack.shown(about.resource.urn), about.message)
                 for about in self._checks[rule.name](stack)
                 if isinstance(about, About)
             ]

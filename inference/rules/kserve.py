@@ -15,7 +15,7 @@ from inference.facts.controllers import KSERVE_GROUP
 from inference.facts.gke import TPU_RESOURCE
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.kserve import LlmService, Workload
-from inference.rules.views.pods import Container
+from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.routing import links
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
@@ -165,6 +165,22 @@ def _given(props: Props, *keys: str) -> list[str] | None:
     if not all(props.known(key) for key in keys):
         return None
     return [key for key in keys if not props.absent(key)]
+
+
+@rule(
+    "kserve-predictor-bounds-in-order",
+    title="An InferenceService keeps no more replicas at the least than at the most",
+    breaks="Webhook: 'MinReplicas cannot be greater than MaxReplicas': the object is refused.",
+    fix="Set minReplicas to at most maxReplicas, or leave maxReplicas out.",
+    source="https://github.com/kserve/kserve/blob/master/pkg/apis/serving/v1beta1/component.go",
+    severity=Severity.HIGH,
+    covers=("KS-010",),
+    on=PodTemplate,
+)
+def predictor_bounds_in_order(pod: PodTemplate) -> Iterator[str]:
+    low, high = pod.spec.integer("minReplicas"), pod.spec.integer("maxReplicas")
+    if pod.object.is_a("InferenceService", KSERVE_GROUP) and low is not None and high and low > high:
+        yield f"{pod} keeps at least {low} and at most {high} replicas, so it is refused. Set minReplicas: {high}."
 
 
 @rule(

@@ -33,7 +33,7 @@ _GKE_RDMA = "https://docs.cloud.google.com/ai-hypercomputer/docs/create/gke-ai-h
 _GKE_GPUS = "https://cloud.google.com/kubernetes-engine/docs/how-to/gpus"
 _NCCL_ENV = "https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html"
 _VLLM_PARALLEL = "https://docs.vllm.ai/en/latest/serving/parallelism_scaling.html"
-_SEED = "https://github.com/maci0/gke-inference-from-scratch/commit"
+_FROM_SCRATCH = "https://github.com/maci0/gke-inference-from-scratch/commit"
 
 _ARCH_OF = {m.accelerator: m.arch for m in MACHINES.values() if m.accelerator}
 _COPIERS = frozenset({"cp", "ln", "install", "mv", "chmod", "chown", "ls", "stat", "echo", "printf", "test", "[", "[["})
@@ -59,7 +59,7 @@ def _runs(container: Container) -> bool:
     breaks="Printed, executed or sourced in another shell, the script changes nothing for the server: its text is in "
     "the log, the variables are unset, and NCCL uses sockets or untuned settings.",
     fix="Write: source /usr/local/gib/scripts/set_nccl_env.sh && exec vllm serve …, in one shell.",
-    source=f"{_SEED}/4df4dfa",
+    source=f"{_FROM_SCRATCH}/4df4dfa",
     severity=Severity.HIGH,
     covers=("RDMA-008",),
     on=Container,

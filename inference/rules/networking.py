@@ -17,6 +17,7 @@ from inference.rules.views.cloud import Cluster, Firewall, Network, ranges
 from inference.rules.views.fleet import Fleet
 from inference.rules.views.gateway import Gateway, HttpRoute
 from inference.rules.views.hosting import cluster_of
+from inference.rules.views.images import registry_of
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import PodTemplate
@@ -56,7 +57,7 @@ def sources_are_own_subnets(stack: Stack) -> Iterator[About]:
         if any(not s.props.known("ipCidrRange") or not s.props.known("secondaryIpRanges") for s in subnets):
             continue
         own = tuple(collapse_addresses(block for subnet in subnets for block in subnet.ranges))
-        for source in ranges(firewall.props.texts("sourceRanges")):
+        for source in _sources(firewall):
             inside = [block for block in own if block.subnet_of(source)]
             if inside and sum(block.num_addresses for block in inside) < source.num_addresses:
                 strangers = _others(vpcs, firewall, source)
@@ -66,6 +67,14 @@ def sources_are_own_subnets(stack: Stack) -> Iterator[About]:
                     f"{_written(inside)} of that{strangers}; whatever else has an address there reaches the GPU nodes. "
                     f"Set sourceRanges: [{_written(inside)}].",
                 )
+
+
+def _sources(firewall: Firewall) -> tuple[IPv4Network, ...]:
+    """Return where the traffic may come from; a rule that names no source at all means everywhere."""
+    named = [firewall.props.raw(key) for key in ("sourceRanges", "sourceTags", "sourceServiceAccounts")]
+    if all(value is None or value == [] for value in named):
+        return (IPv4Network("0.0.0.0/0"),)
+    return ranges(firewall.props.texts("sourceRanges"))
 
 
 def _allows_everything(firewall: Firewall) -> bool:
@@ -143,10 +152,7 @@ def _extended(stack: Stack) -> Iterator[tuple[KubernetesObject, str]]:
 
 # ------------------------------------------------------------------ the way to the Internet
 
-_PUBLIC_REGISTRIES = frozenset(
-    {"docker.io", "index.docker.io", "registry-1.docker.io", "ghcr.io", "nvcr.io", "quay.io",
-     "public.ecr.aws", "mcr.microsoft.com"}
-)  # fmt: skip
+_PUBLIC_REGISTRIES = frozenset({"docker.io", "ghcr.io", "nvcr.io", "quay.io", "public.ecr.aws", "mcr.microsoft.com"})
 _NAT_TYPE, _ROUTER = "gcp:compute/routerNat:RouterNat", "gcp:compute/router:Router"
 _OTHER_WAYS_OUT = (
     "gcp:compute/vPNTunnel:VPNTunnel",
@@ -217,9 +223,7 @@ def _leads_out(stack: Stack, urn: str) -> bool:
 def _from_internet(image: str | None) -> bool:
     if not image or "$" in image:
         return False
-    host, slash, _ = image.partition("/")
-    named = bool(slash) and ("." in host or ":" in host or host == "localhost")
-    return not named or host.lower() in _PUBLIC_REGISTRIES
+    return registry_of(image) in _PUBLIC_REGISTRIES
 
 
 def _on_public_pool(stack: Stack, pod: PodTemplate) -> bool:

@@ -18,7 +18,7 @@ from inference.facts.nim import API_KEY_ENV, CACHE_PATH, REGISTRY, REGISTRY_USER
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.openness import SecretObject
 from inference.rules.views.pods import PodTemplate
-from inference.rules.views.secrets import keys_of
+from inference.rules.views.secrets import keys_of, missing
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import Props
@@ -113,6 +113,41 @@ def _logins(text: str | None) -> dict[str, Props]:
         return {}
     auths = Props(found).section("auths")
     return {registry: auths.section(registry) for registry in auths}
+
+
+@rule(
+    "nim-operator-secrets-exist",
+    title="The Secrets that a NIMService or NIMCache names are in its namespace",
+    breaks="The operator makes pods that name the Secrets: CreateContainerConfigError for authSecret, ImagePullBackOff "
+    "for a pull secret.",
+    fix="Declare both Secrets in the namespace of the service: the key NGC_API_KEY in authSecret, a "
+    "kubernetes.io/dockerconfigjson for nvcr.io in pullSecrets.",
+    source="https://docs.nvidia.com/nim-operator/latest/service.html",
+    severity=Severity.HIGH,
+    covers=("NIM-001", "VLLM-020"),
+)
+def operator_secrets_exist(stack: Stack) -> Iterator[About]:
+    for kind in ("NIMService", "NIMCache"):
+        for thing in stack.objects(kind, "apps.nvidia.com"):
+            for name, where in _operator_secrets(thing.spec) if thing.placed else ():
+                if why := missing(stack, "Secret", name, thing.namespace):
+                    yield About(
+                        thing.resource,
+                        f'{thing} names the Secret "{name}" in {where}, which is not in namespace {thing.namespace}: '
+                        f"{why}. Its pods do not start. Declare it there, or correct the name.",
+                    )
+
+
+def _operator_secrets(spec: Props) -> Iterator[tuple[str, str]]:
+    source = spec.section("source", "ngc")
+    for value, where in (
+        (spec.text("authSecret"), "authSecret"),
+        (source.text("authSecret"), "source.ngc.authSecret"),
+        (source.text("pullSecret"), "source.ngc.pullSecret"),
+        *((name, "image.pullSecrets") for name in spec.texts("image", "pullSecrets")),
+    ):
+        if value:
+            yield value, where
 
 
 @rule(

@@ -189,7 +189,7 @@ def _account(pool: NodePool, accounts: dict[str, Resource]) -> Resource | None:
         return next((a for a in accounts.values() if name and a.props.text("accountId") == name), None)
     if value is not UNKNOWN:
         return None
-    linked = [accounts[urn] for urn in pool.resource.property_dependencies.get("nodeConfig", ()) if urn in accounts]
+    linked = [accounts[urn] for urn in pool.resource.origins("nodeConfig") if urn in accounts]
     return linked[0] if len(linked) == 1 else None
 
 
@@ -217,4 +217,10 @@ def _members(resource: Resource, by_id: dict[str | None, str], accounts: dict[st
         if name and name in by_id:
             yield by_id[name]
     for key in ("member", "members"):
-        yield from (urn for urn in resource.property_dependencies.get(key, ()) if urn in accounts)
+        if not _known(resource, key):
+            yield from (urn for urn in resource.origins(key) if urn in accounts)
+
+
+def _known(resource: Resource, key: str) -> bool:
+    value = resource.props.raw(key)
+    return value is not UNKNOWN and not (isinstance(value, list | tuple) and UNKNOWN in value)

@@ -150,7 +150,8 @@ def _pods_by_label(stack: Stack) -> dict[tuple[str, str], list[PodTemplate]]:
 
 def _wrong_path(endpoint: Props, pods: tuple[PodTemplate, ...]) -> Iterator[str]:
     """Yield why the servers answer nothing on the path that is scraped."""
-    path = "/metrics" if endpoint.absent("path") else endpoint.text("path")
+    written = METRICS_PATH if endpoint.absent("path") else endpoint.text("path")
+    path = written.rstrip("/") if written is not None else None
     for server in servers_in(pods):
         names = {port.text("name"): port.integer("containerPort") for port in server.container.props.sections("ports")}
         port = endpoint.integer("port") or names.get(endpoint.text("port"))

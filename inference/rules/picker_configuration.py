@@ -79,6 +79,14 @@ def config_readable(config: PickerConfiguration) -> Iterator[str]:
             f"{_start(config)} is of apiVersion {api}, and its picker, the one of the inference extension, reads "
             f"{DEPRECATED_CONFIG_API_VERSION} only. Set that, or run ghcr.io/llm-d/llm-d-router-endpoint-picker."
         )
+    for profile in config.profiles:
+        for reference in profile.sections("plugins"):
+            if (weight := reference.text("weight")) is not None:
+                name = reference.text("pluginRef") or "?"
+                yield (
+                    f'{_start(config)} gives "{name}" the weight "{weight}", a text where a number belongs; it does '
+                    "not decode. Write the number without quotes."
+                )
     if strange := sorted(set(document) - CONFIG_FIELDS):
         close = get_close_matches(strange[0], sorted(CONFIG_FIELDS), 1)
         hint = f"Write {close[0]}." if close else "Remove it."

@@ -74,6 +74,44 @@ def _reads(stack: Stack, bindings: tuple[KubernetesObject, ...], group: str, wha
 
 
 @rule(
+    "picker-watches-its-pool",
+    title="A picker watches the pool that names it",
+    breaks="The picker watches a pool that is not there, or another one: 'InferencePool not found' in its log, and "
+    "every request to the pool finds no endpoint.",
+    fix="Set --pool-name and --pool-namespace to name and namespace of the InferencePool.",
+    source="https://github.com/kubernetes-sigs/gateway-api-inference-extension/tree/main/cmd/epp",
+    severity=Severity.HIGH,
+)
+def watches_its_pool(stack: Stack) -> Iterator[About]:
+    for pool in stack.each(InferencePool):
+        name = pool.picker.text("name")
+        found = stack.object("Service", "", name, pool.namespace) if name and pool.object.placed else None
+        if found is None:
+            continue
+        for pod in found.resource.view(Service.of)[0].pods(stack):
+            for picker in (picker for picker in pod.object.resource.view(Picker.of) if picker.pod is pod):
+                for flag, wanted, given in _watched(picker, pool):
+                    yield About(
+                        pod.object.resource,
+                        f"{picker} watches {flag.removeprefix('pool-')} {given}, and {pool} of namespace "
+                        f"{pool.namespace} asks it for endpoints; it has none. Set --{flag}={wanted}.",
+                    )
+
+
+def _watched(picker: Picker, pool: InferencePool) -> Iterator[tuple[str, str, str]]:
+    """Yield the options by which a picker watches another pool: option, value needed, value given."""
+    name, namespace = picker.flags.get("pool-name"), picker.flags.get("pool-namespace")
+    if name is not None and pool.name is not None and "$" not in name and name != pool.name:
+        yield "pool-name", pool.name, name
+    if namespace is None and name is not None and picker.container.props.absent("envFrom"):
+        namespace = picker.container.environment.get("NAMESPACE", "default")
+        if "NAMESPACE" in picker.container.variable_names and namespace == "default":
+            return
+    if namespace is not None and "$" not in namespace and namespace != pool.namespace:
+        yield "pool-namespace", pool.namespace, namespace
+
+
+@rule(
     "picker-fail-close-on-firm-ground",
     title="A picker whose pool fails closed runs on nodes that stay, with resources of its own",
     breaks="While the one picker pod is evicted, preempted or restarted, the gateway drops every request to healthy "

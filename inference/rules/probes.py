@@ -69,12 +69,17 @@ def server_tells_readiness(container: Container) -> Iterator[str]:
 
 _PORT_CHECK = re.compile(r"\b(?:nc|ncat|netcat)\b.*-\w*z|/dev/tcp/")
 _ASKS_NOBODY = re.compile(r"(?:\S*/)?true|:|exit 0|.*\b(?:pgrep|pidof)\b.*|.*\bps\b[^|]*\|\s*grep\b.*", re.DOTALL)
+_LONGEST_COMMAND = 2000
 _SHELL = re.compile(r"(?:\S*/)?(?:ba|da|z)?sh\s+-\w*c\s+")
 
 
 def _asks_nobody(command: str) -> bool:
     asks = re.search(r"curl|wget|http|grpc|python", command)
-    return bool(command) and asks is None and bool(_ASKS_NOBODY.fullmatch(_SHELL.sub("", command).strip()))
+    return (
+        0 < len(command) < _LONGEST_COMMAND
+        and asks is None
+        and bool(_ASKS_NOBODY.fullmatch(_SHELL.sub("", command).strip()))
+    )
 
 
 def _only_connects(probe: Props) -> bool:

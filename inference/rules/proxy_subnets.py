@@ -27,7 +27,7 @@ from inference.rules.views.vpc import Vpc, Vpcs
 
 _PROXY_DOC = "https://cloud.google.com/load-balancing/docs/proxy-only-subnets"
 _ISSUE = "https://github.com/GoogleCloudPlatform/gke-networking-recipes/issues/188"
-_SEED = "https://github.com/maci0/gke-inference-from-scratch"
+_FROM_SCRATCH = "https://github.com/maci0/gke-inference-from-scratch"
 
 _REGIONAL, _CROSS_REGIONAL, _OLD = "REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY", "INTERNAL_HTTPS_LOAD_BALANCER"
 _INGRESS_CLASSES = frozenset({"gce-internal", "gce-regional-external"})
@@ -135,7 +135,7 @@ def gateway_has_proxy_subnet(stack: Stack, existing: Existing) -> Iterator[About
     "such subnet. It is harder to see, because one exists.",
     fix="Use the same Network for the cluster and for the proxy-only subnet, and always set the network of the "
     "cluster: without it the cluster lies in the default VPC.",
-    source=f"{_SEED}/blob/main/part1/terraform/01-networking.tf",
+    source=f"{_FROM_SCRATCH}/blob/main/part1/terraform/01-networking.tf",
     severity=Severity.HIGH,
     covers=("NET-002",),
 )

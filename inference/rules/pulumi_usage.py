@@ -77,22 +77,24 @@ def provider_names_cluster(provider: KubernetesProvider) -> Iterator[str]:
     source="https://github.com/pulumi/pulumi-kubernetes/issues/1148",
     severity=Severity.HIGH,
     covers=("PK8S-007",),
-    on=KubernetesProvider,
     needs_program=True,
 )
-def provider_keeps_identity(provider: KubernetesProvider) -> Iterator[str]:
-    props = provider.props
-    derived = bool(provider.resource.property_dependencies.get("kubeconfig")) or not props.known("kubeconfig")
-    if derived and props.absent("clusterIdentifier") and not provider.renders:
-        yield (
-            f"{provider} takes its kubeconfig from outputs and has no clusterIdentifier; whenever the kubeconfig "
-            "changes, all its objects may be replaced. Set clusterIdentifier to the cluster's id."
-        )
-    if any(user.text("user", "token") for user in provider.kubeconfig.sections("users")):
-        yield (
-            f"{provider} carries a token in its kubeconfig; it ends in an hour or lies in the state for ever, and its "
-            "change touches every object. Use the exec plugin gke-gcloud-auth-plugin."
-        )
+def provider_keeps_identity(stack: Stack) -> Iterator[About]:
+    for provider in stack.each(KubernetesProvider):
+        props = provider.props
+        derived = bool(provider.resource.property_dependencies.get("kubeconfig")) or not props.known("kubeconfig")
+        if derived and props.absent("clusterIdentifier") and not provider.renders:
+            yield About(
+                provider.resource,
+                f"{provider} takes its kubeconfig from outputs and has no clusterIdentifier; whenever the kubeconfig "
+                "changes, all its objects may be replaced. Set clusterIdentifier to the cluster's id.",
+            )
+        if any(user.text("user", "token") for user in provider.kubeconfig.sections("users")):
+            yield About(
+                provider.resource,
+                f"{provider} carries a token in its kubeconfig; it ends in an hour or lies in the state for ever, and "
+                "its change touches every object. Use the exec plugin gke-gcloud-auth-plugin.",
+            )
 
 
 @rule(

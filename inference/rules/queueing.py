@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from inference.facts.controllers import KUEUE_API, KUEUE_QUEUE_LABEL
 from inference.rules.framework import About, Level, Severity, rule
 from inference.rules.views.fleet import Site
+from inference.rules.views.installers import installed
 from inference.rules.views.kubernetes import group_of
 from inference.rules.views.placed import placed
 from inference.rules.views.placement import Placement
 from inference.rules.views.stack import Stack
+from inference.rules.views.values import Props
 
 _QUEUED = "https://docs.cloud.google.com/kubernetes-engine/docs/how-to/provisioningrequest"
 _LOCAL_QUEUES = "https://kueue.sigs.k8s.io/docs/concepts/local_queue/"
@@ -86,6 +88,38 @@ def queue_exists(stack: Stack) -> Iterator[About]:
                 f'{placement} waits in the queue "{name}", and the namespace {thing.namespace} has no LocalQueue of '
                 f"that name (the program declares {declared}); its pods are never let go. Name one that is there.",
             )
+
+
+@rule(
+    "queueing-queue-leads-somewhere",
+    title="A LocalQueue leads to a ClusterQueue, and that to flavors, which exist",
+    breaks="The queue is inactive ('ClusterQueue doesn't exist', 'FlavorNotFound'), and workloads in it wait for ever.",
+    fix="Name a declared ClusterQueue in spec.clusterQueue, and declared ResourceFlavors in its resource groups.",
+    source="https://kueue.sigs.k8s.io/docs/concepts/cluster_queue/",
+    severity=Severity.HIGH,
+)
+def queue_leads_somewhere(stack: Stack) -> Iterator[About]:
+    group = group_of(KUEUE_API)
+    for kind, target in (("LocalQueue", "ClusterQueue"), ("ClusterQueue", "ResourceFlavor")):
+        names = {thing.name for thing in stack.objects(target, group)}
+        if not names or stack.unnamed(target, group) or installed(stack).hidden:
+            continue
+        for thing in stack.objects(kind, group):
+            for name in dict.fromkeys(_named_by(thing.spec)):
+                if name not in names:
+                    shown = ", ".join(sorted(str(known) for known in names)[:5])
+                    yield About(
+                        thing.resource,
+                        f'{thing} names {target} "{name}", and the program declares {shown}; the queue stays inactive '
+                        "and its workloads wait. Name one that is there.",
+                    )
+
+
+def _named_by(spec: Props) -> Iterator[str]:
+    if name := spec.text("clusterQueue"):
+        yield name
+    for resources in spec.sections("resourceGroups"):
+        yield from (name for flavor in resources.sections("flavors") if (name := flavor.text("name")))
 
 
 @rule(

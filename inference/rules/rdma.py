@@ -23,6 +23,7 @@ from inference.rules.views.fleet import Fleet, Site, Sites
 from inference.rules.views.placement import Placement
 from inference.rules.views.pods import Container, PodTemplate
 from inference.rules.views.rdma import NetworkedPod, over_several_nodes
+from inference.rules.views.serving import completed_elsewhere
 from inference.rules.views.stack import Stack
 
 _CUSTOM_CLUSTER = "https://docs.cloud.google.com/ai-hypercomputer/docs/create/gke-ai-hypercompute-custom"
@@ -62,6 +63,8 @@ def _whole(pod: NetworkedPod) -> int:
 def interfaces_on_template(pod: PodTemplate) -> Iterator[str]:
     thing = pod.object
     if thing.kind == "Pod" or INTERFACES_ANNOTATION not in thing.annotations or not pod.metadata.known("annotations"):
+        return
+    if completed_elsewhere(pod):  # KServe hands its annotations on to the pods.
         return
     if INTERFACES_ANNOTATION not in pod.annotations and pod.accelerators:
         yield (
@@ -128,6 +131,8 @@ def pod_takes_all_interfaces(pod: NetworkedPod) -> Iterator[str]:
     if not pod.rdma:
         return
     distinct, whole = set(pod.rdma), _whole(pod)
+    if len(distinct) == 1 and not pod.accelerated and pod.accelerator is None and pod.pod.spec.absent("resourceClaims"):
+        return  # A node without GPUs, such as H4D, has one RDMA NIC.
     if len(distinct) < whole:
         missing = ", ".join(name for i in range(whole) if (name := f"rdma-{i}") not in distinct)
         yield (
@@ -195,7 +200,7 @@ def container_locks_memory(pod: NetworkedPod) -> Iterator[str]:
 
 def _may_lock_memory(container: Container) -> bool:
     """Whether the container may lock memory, or is published without the right; as far as is known."""
-    if "/nccl-plugin-gib-diagnostic" in (container.image or ""):
+    if "/gpudirect-gib/" in (container.image or ""):
         return True
     context = container.props.section("securityContext")
     added = {name.removeprefix("CAP_") for name in context.texts("capabilities", "add")}

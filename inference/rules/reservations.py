@@ -161,7 +161,7 @@ def _named_elsewhere(stack: Stack) -> frozenset[str]:
         if resource.type.startswith(("gcp:compute/instance", "gcp:compute/regionInstance")):
             values = resource.props.texts("reservationAffinity", "specificReservation", "values")
             found.update(short_name(value) for value in values)
-            found.update(resource.property_dependencies.get("reservationAffinity", ()))
+            found.update(resource.origins("reservationAffinity"))
     for thing in stack.objects("ComputeClass", "cloud.google.com"):
         for priority in thing.spec.sections("priorities"):
             found.update(name for r in priority.sections("reservations", "specific") if (name := r.text("name")))

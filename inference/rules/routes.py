@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from inference.facts.endpoint_picker import POOL_GROUP
 from inference.facts.gke import GATEWAY_GROUP, NETWORKING_GROUP
 from inference.rules.framework import About, Severity, rule
 from inference.rules.views.gateway import BackendReference, Gateway, HttpRoute, Service
@@ -197,6 +198,11 @@ def _refusals(stack: Stack, route: HttpRoute, reference: Props, gateway: Gateway
     if any(listener.text("name") is None for listener in listeners):
         return
     chosen = [listener for listener in listeners if section in {None, "", listener.text("name")}]
+    port = reference.integer("port")
+    if port is not None and chosen and port not in [listener.integer("port") for listener in chosen]:
+        open_ports = ", ".join(f"{listener.integer('port')}" for listener in chosen)
+        yield f"which listens on {open_ports} and not on {port}; the route attaches to nothing. Remove port."
+        return
     if not chosen:
         names = ", ".join(str(listener.text("name")) for listener in listeners)
         yield f'which has no listener "{section}" ({names}); the route attaches to nothing. Name one of its listeners.'
@@ -309,6 +315,11 @@ def _grants(grant: KubernetesObject, origin: str, group: str, kind: str, name: s
 
 
 def _not_there(stack: Stack, reference: BackendReference) -> Iterator[str]:
+    if reference.kind == "InferencePool" and reference.group == POOL_GROUP and (beside := _pools(stack, reference)):
+        yield (
+            f'names InferencePool "{reference.name}", which is not among the pools of namespace '
+            f"{reference.namespace} ({', '.join(beside[:5])}); every request gets 500. Name one of them."
+        )
     if reference.kind != "Service" or reference.group != "":
         return
     service = stack.object("Service", "", reference.name, reference.namespace)
@@ -331,6 +342,17 @@ def _wrong_port(service: Service, reference: Props) -> Iterator[str]:
             f"names port {port} of {service}, which has {', '.join(map(str, ports))}; the backend is not found. "
             f"Set port: {ports[0]}."
         )
+
+
+def _pools(stack: Stack, reference: BackendReference) -> list[str]:
+    """Return the pools beside one that is certainly missing; none where it is there or something else may bring it."""
+    pools = [pool for pool in stack.objects("InferencePool", POOL_GROUP) if pool.namespace == reference.namespace]
+    names = [pool.name for pool in pools]
+    if None in names or reference.name in names or may_bring(stack, reference.namespace):
+        return []
+    if stack.view(_makers).get(reference.namespace, ()) and (reference.name or "").endswith("-inference-pool"):
+        return []  # KServe makes a pool of this name.
+    return sorted(str(name) for name in names)
 
 
 def _misses(stack: Stack, reference: BackendReference) -> bool:

@@ -18,6 +18,7 @@ from inference.facts.gke import (
     TPU_TOPOLOGY_LABEL,
 )
 from inference.facts.tpus import (
+    GENERATIONS,
     Slice,
     TpuGeneration,
     generation_of_accelerator,
@@ -277,6 +278,9 @@ def pod_names_slice(placement: Placement) -> Iterator[str]:
 )
 def pod_topology_exists(placement: Placement) -> Iterator[str]:
     generation, topology = _selected(placement)
+    label = placement.asks(TPU_ACCELERATOR_LABEL)
+    if generation is None and label is not None and (meant := _meant(label)) is not None:
+        yield f"{placement} selects {TPU_ACCELERATOR_LABEL}: {label}, which no node has. Write {meant}."
     if generation is None or topology is None:
         return
     try:
@@ -312,6 +316,12 @@ def pod_takes_whole_host(stack: Stack) -> Iterator[About]:
                 f"{placement} asks for {placement.tpus} TPU chips, and a host{where} has {counts}, which go "
                 f"to one pod as a whole. Set {TPU_RESOURCE}: {counts}.",
             )
+
+
+def _meant(label: str) -> str | None:
+    """Return the accelerator label of the one generation whose name a label contains."""
+    found = [row.accelerator for row in GENERATIONS.values() if row.name in label.lower()]
+    return found[0] if len(found) == 1 and label != _OLD_V5E else None
 
 
 def _selected(placement: Placement) -> tuple[TpuGeneration | None, str | None]:

@@ -40,8 +40,10 @@ def _shown(version: tuple[int, int, int]) -> str:
 
 @cache
 def _slip(flag: str) -> str | None:
-    """Return the option that a word is one letter away from."""
-    return next((known for known in sorted(vllm.FLAGS) if _one_letter(flag, known)), None)
+    """Return the option that a word is one letter away from, or that it begins with, as --max-model-length does."""
+    close = (known for known in sorted(vllm.FLAGS) if _one_letter(flag, known))
+    longer = (known for known in sorted(vllm.FLAGS) if flag.startswith(known) and flag[len(known) :].isalpha())
+    return next(close, None) or next(longer, None)
 
 
 def _one_letter(written: str, known: str) -> bool:
@@ -330,7 +332,9 @@ def _has_token(server: ModelServer) -> bool:
     props = server.container.props
     if not props.absent("envFrom") or not props.known("env") or server.options.has("hf-token"):
         return True
+    empty = {name for name, value in server.container.variables if value == ""}
     names = {entry.raw("name") for entry in props.sections("env")} | set(server.environment)
+    names -= empty
     names |= set(server.script.assignments)
     return bool(names & (_TOKENS | _ELSEWHERE)) or UNKNOWN in names or server.script.mentions("login")
 

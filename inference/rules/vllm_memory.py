@@ -253,6 +253,24 @@ def gpu_runs_dtype(server: ModelServer) -> Iterator[str]:
 
 
 @rule(
+    "vllm-dtype-suits-model",
+    title="A model that is unstable in float16 is not told to use it",
+    breaks="'The model type gemma3 does not support float16. Reason: Numerical instability': the server ends.",
+    fix="Leave --dtype out, or set bfloat16, on an L4 or newer.",
+    source="https://github.com/vllm-project/vllm/blob/main/vllm/config/model.py",
+    severity=Severity.HIGH,
+    covers=("VLLM-011",),
+    on=ModelServer,
+)
+def dtype_suits_model(server: ModelServer) -> Iterator[str]:
+    if server.engine == "vllm" and server.dtype in ("half", "float16") and _NO_HALF.fullmatch(server.model or ""):
+        yield (
+            f"{server} runs {server.model} with --dtype {server.dtype}, in which it is unstable, so vLLM refuses it. "
+            "Leave --dtype out, on a GPU with bfloat16."
+        )
+
+
+@rule(
     "vllm-gpu-runs-formats",
     title="The GPU has kernels for the number formats of weights and cache",
     breaks="'The quantization method fp8 is not supported for the current GPU': the server ends before it loads.",

@@ -373,15 +373,12 @@ def experts_divide(server: ModelServer) -> Iterator[str]:
     if server.engine != "vllm":
         return
     options, known = server.options, find(server.model or "")
-    eplb = options.switch("enable-eplb") is True
-    redundant = options.json("eplb-config").integer("num_redundant_experts") or 0
-    redundant = options.integer("num-redundant-experts") or redundant
-    if eplb and options.absent("enable-expert-parallel"):
+    configured = options.json("eplb-config").integer("num_redundant_experts")
+    redundant = options.integer("num-redundant-experts") or configured or 0
+    if options.switch("enable-eplb") is True and options.absent("enable-expert-parallel"):
         yield f"{server} has --enable-eplb without --enable-expert-parallel, which vLLM refuses. Add the latter."
     if redundant and options.absent("enable-eplb"):
-        yield (
-            f"{server} has {redundant} redundant experts without --enable-eplb, which vLLM refuses. Add --enable-eplb."
-        )
+        yield f"{server} has {redundant} redundant experts without --enable-eplb, which vLLM refuses. Add that option."
     sizes = [server.tensor, server.data, options.integer("prefill-context-parallel-size") or 1]
     if (
         not server.expert_parallel

@@ -323,3 +323,28 @@ def caches_are_writable(server: ModelServer) -> Iterator[str]:
             )
     if read_only and place.writable("/tmp") is False:  # noqa: S108 - of the container
         yield f"{server} has a read-only root file system and nothing mounted at /tmp. Mount an emptyDir there."
+
+
+_BUILT_FOR = {"vllm-openai": "nvidia.com/gpu", "vllm-tpu": "google.com/tpu"}
+"""vLLM's own images, by what they compute on."""
+
+
+@rule(
+    "vllm-image-fits-accelerator",
+    title="The image of vLLM is the one for the accelerator of its pod",
+    breaks="'Failed to infer device type': the image brings the libraries of one kind of accelerator only, and the "
+    "server ends on a node of another.",
+    fix="Use vllm/vllm-openai on NVIDIA GPUs, vllm/vllm-tpu on TPUs.",
+    source="https://docs.vllm.ai/en/latest/getting_started/installation/",
+    severity=Severity.HIGH,
+    on=ModelServer,
+)
+def image_fits_accelerator(server: ModelServer) -> Iterator[str]:
+    meant = _BUILT_FOR.get(image_name(server.container.image).rpartition("/")[2])
+    for accelerator in _BUILT_FOR.values() if meant else ():
+        if accelerator != meant and server.container.requested(accelerator):
+            image = next(name for name, built in _BUILT_FOR.items() if built == accelerator)
+            yield (
+                f"{server} runs {server.container.image}, which is built for {meant}, and asks for {accelerator}; it "
+                f"finds no device and ends. Use vllm/{image}."
+            )

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 
-from inference.rules.framework import Level, Severity, rule
+from inference.rules.framework import About, Level, Severity, rule
+from inference.rules.views.installers import may_bring
 from inference.rules.views.pods import Container, PodTemplate, PodTemplateOfUnknownKind
 from inference.rules.views.servers import ModelServer
 from inference.rules.views.serving import completed_elsewhere
+from inference.rules.views.stack import Stack
 from inference.rules.views.values import UNKNOWN, Path, Props, Secret, quantity
 
 _EXTENDED = "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#extended-resources"
@@ -163,6 +166,40 @@ def accelerators_are_whole(container: Container) -> Iterator[str]:
                 f"{container} requests {name}: {request:g} with a limit of {limit:g}; for accelerators both must be "
                 f"equal, so the pod is refused. Write {limit:g} for both, or leave the request out."
             )
+
+
+@rule(
+    "workloads-service-account-exists",
+    title="A pod runs as a service account of its namespace",
+    breaks="'serviceaccount not found': the controller makes no pod at all, and says so only in an event.",
+    fix="Declare the ServiceAccount in the pod's namespace, or correct serviceAccountName.",
+    source="https://kubernetes.io/docs/concepts/security/service-accounts/",
+    severity=Severity.HIGH,
+)
+def service_account_exists(stack: Stack) -> Iterator[About]:
+    declared: dict[str, set[str]] = {}
+    for thing in stack.objects("ServiceAccount", ""):
+        declared.setdefault(thing.namespace, set()).add(thing.name or "")
+    if not declared or stack.unnamed("ServiceAccount", ""):
+        return
+    for pod in stack.pods():
+        name, here = pod.spec.text("serviceAccountName"), declared.get(pod.namespace, set())
+        if not name or name == "default" or name in here or not pod.object.metadata.known("namespace"):
+            continue
+        elsewhere = sorted(place for place, names in declared.items() if name in names)
+        near = elsewhere or _alike(name, here)
+        if near and not may_bring(stack, pod.namespace):
+            where = f"in namespace {elsewhere[0]} only" if elsewhere else f'as "{near[0]}"'
+            yield About(
+                pod.object.resource,
+                f'{pod} runs as ServiceAccount "{name}", which the program declares {where}; no pod is made. Declare '
+                f"it in namespace {pod.namespace}, or correct serviceAccountName.",
+            )
+
+
+def _alike(name: str, names: set[str]) -> list[str]:
+    few = len(names) <= 50 and len(name) < 254  # Letter by letter takes its time.
+    return get_close_matches(name, sorted(names), 1, 0.8) if few else []
 
 
 # ------------------------------------------------------------------ lists with keys

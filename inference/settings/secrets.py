@@ -18,3 +18,8 @@ class SecretSource(Section):
     """ID of the secret in the stack's project."""
     version: Annotated[str, Field(pattern=r"^(latest|[1-9]\d*)$", examples=["1"])] = "latest"
     """Version to read; a number makes a change of the secret visible in the preview."""
+
+    @property
+    def path(self) -> str:
+        """How Secret Manager names the version, below ``projects/<project>/secrets``."""
+        return f"{self.secret}/versions/{self.version}"

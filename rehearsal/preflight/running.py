@@ -94,7 +94,7 @@ def _asked(libraries: google_cloud.Libraries, name: str, source: str, plan: Plan
 
 
 def status(found: Preflight) -> int:
-    """Return the exit status: 0 all is there, 1 nothing was answered, 2 something is missing, 3 something stays open."""
+    """Return the exit status: 0 all is there, 1 nothing was answered, 2 something is missing, 3 something is open."""
     if found.count(Answer.WRONG):
         return _MISSING
     if found.mute:

@@ -11,6 +11,7 @@ from inference.facts.wire import UNKNOWNS
 from rehearsal import urns
 from rehearsal.cloud import CloudError
 from rehearsal.cloud.model import at
+from rehearsal.providers import ties
 from rehearsal.providers.provider import Comparison, Naming, Properties, Provider, opened
 from rehearsal.providers.world import Record
 from rehearsal.values import Secret
@@ -92,7 +93,17 @@ class Kubernetes(Provider):
         return {key: value for key, value in super().foresee(urn, inputs).items() if key != "status"}
 
     def foresee_update(self, urn: str, id_: str, inputs: Properties) -> Properties:
-        return inputs if _holds_unknown(opened(inputs)) else super().foresee_update(urn, id_, inputs)
+        """Return what a dry run tells, and refuse what the API server would.
+
+        Raises:
+            CloudError: where it refuses.
+        """
+        if _holds_unknown(opened(inputs)):
+            return inputs
+        standing = self.world.find(urns.resource_type(urn), id_, self.cluster)
+        if standing and (refused := ties.update_refusal(standing, opened(inputs), self.world)):
+            raise CloudError(refused)
+        return super().foresee_update(urn, id_, inputs)
 
     def create(self, urn: str, inputs: Properties) -> tuple[str, Properties]:
         self._reach()

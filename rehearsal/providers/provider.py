@@ -15,7 +15,7 @@ from rehearsal.cloud import Asked, CloudError, model_of
 from rehearsal.diffs import PropertyChange, differences, leaves
 from rehearsal.providers import ties
 from rehearsal.providers.world import Record, World
-from rehearsal.replacement import replaces
+from rehearsal.replacement import replaces, replaces_by_value
 from rehearsal.values import Secret
 
 __all__ = ["Comparison", "Naming", "Properties", "Provider", "opened"]
@@ -105,14 +105,18 @@ class Provider:
         before, after = _comparable(opened(old)), _comparable(opened(new))
         token = urns.resource_type(urn)
         found = tuple(
-            replace(change, replaces=any(self.forces(token, path) for path in _paths(change)))
-            for change in differences(before, after, _same)
+            replace(change, replaces=self._forced(token, change)) for change in differences(before, after, _same)
         )
         forced = any(change.replaces for change in found)
         return Comparison(found, forced and self.same_name(old, new))
 
+    def _forced(self, token: str, change: PropertyChange) -> bool:
+        if replaces_by_value(token, change.path, change.old, change.new):
+            return True
+        return any(self.forces(token, path) for path in _paths(change))
+
     def forces(self, token: str, path: str) -> bool:
-        """Whether a changed value makes a new resource."""
+        """Whether a changed value makes a new resource, whatever it was and will be."""
         return replaces(token, path, self.configuration)
 
     def same_name(self, old: Properties, new: Properties) -> bool:
@@ -152,11 +156,14 @@ class Provider:
         """Change a resource in place; returns its outputs.
 
         Raises:
-            CloudError: where it is not there.
+            CloudError: where it is not there, or cannot change so.
         """
         standing = self.world.find(urns.resource_type(urn), id_, self.cluster)
         if standing is None:
             raise CloudError(f"{id_} was not found")
+        refused = ties.update_refusal(standing, opened(inputs), self.world)
+        if refused:
+            raise CloudError(refused)
         record = replace(standing, inputs=inputs, revision=standing.revision + 1)
         self.world.keep(record)
         return self._recomputed(record, inputs)

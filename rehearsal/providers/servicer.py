@@ -100,8 +100,9 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         inputs = wire.decode(request.news)
         if request.preview:
-            foreseen = self._provider.foresee_update(request.urn, request.id, inputs)
-            return provider_pb2.UpdateResponse(properties=wire.encode(foreseen))
+            with _explained(context):
+                foreseen = self._provider.foresee_update(request.urn, request.id, inputs)
+                return provider_pb2.UpdateResponse(properties=wire.encode(foreseen))
         with self._journaled("update", request.urn, request.id, context) as ended:
             outputs = self._provider.update(request.urn, request.id, inputs)
             ended(request.id)

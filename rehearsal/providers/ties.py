@@ -6,15 +6,18 @@ A small model: it knows the ties that a stack of this kind can get wrong, and re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from inference.facts.fixed_fields import fixed_fields
 from inference.facts.wire import UNKNOWN
 from rehearsal.cloud.kubernetes import CLUSTER_SCOPED
 from rehearsal.cloud.model import at
 from rehearsal.providers.served import served
 from rehearsal.providers.world import Record, World
 
-__all__ = ["creation_refusal", "deletion_refusal", "remove"]
+__all__ = ["creation_refusal", "deletion_refusal", "remove", "update_refusal"]
 
 _NETWORK = "gcp:compute/network:Network"
 _SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
@@ -49,9 +52,25 @@ def creation_refusal(record: Record, standing: Record | None, world: World) -> s
         return f"Error 409: Already Exists: {record.id}"
     if record.type == _POOL and not _refers_to_any(record.inputs.get("cluster"), world.of_type(_CLUSTER)):
         return f"Error 404: Not found: {record.inputs.get('cluster')}"
+    if record.type == _SUBNETWORK:
+        return _overlap(record, world)
     if not record.type.startswith("kubernetes:") or not record.cluster:
         return ""
     return _object_refusal(record, world)
+
+
+def update_refusal(standing: Record, inputs: Mapping[str, object], world: World) -> str:
+    """Return why a resource cannot get other inputs; empty where it can."""
+    if standing.type == _SUBNETWORK:
+        return _ranges_in_use(standing, inputs, world)
+    if not standing.type.startswith("kubernetes:"):
+        return ""
+    _, api_version, kind = standing.type.split(":", 2)
+    for path in fixed_fields(api_version, kind):
+        steps = path.split(".")
+        if at(standing.inputs, *steps) != at(inputs, *steps):
+            return f'{kind} "{standing.name}" is invalid: {path}: Invalid value: field is immutable'
+    return ""
 
 
 def _object_refusal(record: Record, world: World) -> str:
@@ -137,6 +156,41 @@ def _users_of_subnetwork(record: Record, world: World) -> Iterator[Record]:
         homes = {c.id for c in world.of_type(_CLUSTER) if _same_place(c.inputs.get("network"), network)}
         yield from (other for other in world if other.cluster in homes and other.type.endswith(":Gateway"))
         yield from (o for o in world.of_type(_LEFTOVER) if _same_place(o.inputs.get("network"), network))
+
+
+def _overlap(record: Record, world: World) -> str:
+    """Return why the ranges of a new subnetwork cannot be: another one of its network has some of their addresses."""
+    for other in world.of_type(_SUBNETWORK):
+        if not _same_place(other.inputs.get("network"), record.inputs.get("network")):
+            continue
+        taken = list(_blocks(other.inputs))
+        for block in _blocks(record.inputs):
+            if any(block.version == each.version and block.overlaps(each) for each in taken):
+                return f"Error 400: Invalid IPCidrRange: {block} conflicts with existing subnetwork '{other.name}'"
+    return ""
+
+
+def _ranges_in_use(standing: Record, inputs: Mapping[str, object], world: World) -> str:
+    """Return why the secondary ranges of a subnetwork cannot change: the pods and Services of a cluster are in them."""
+    kept = {_named_range(entry) for entry in _listed(inputs.get("secondaryIpRanges"))}
+    lost = [entry for entry in _listed(standing.inputs.get("secondaryIpRanges")) if _named_range(entry) not in kept]
+    users = (c for c in world.of_type(_CLUSTER) if _refers(c.inputs.get("subnetwork"), standing))
+    return _in_use(standing, users, "subnetwork") if lost else ""
+
+
+def _named_range(entry: object) -> tuple[object, object]:
+    return at(entry, "rangeName"), at(entry, "ipCidrRange")
+
+
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _blocks(inputs: Mapping[str, object]) -> Iterator[IPv4Network | IPv6Network]:
+    secondary = (at(entry, "ipCidrRange") for entry in _listed(inputs.get("secondaryIpRanges")))
+    for text in (inputs.get("ipCidrRange"), *secondary):
+        with suppress(ValueError):
+            yield ip_network(str(text), strict=False)
 
 
 def _in_use(record: Record, users: Iterator[Record], noun: str) -> str:

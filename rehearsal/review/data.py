@@ -9,7 +9,7 @@ from typing import Any
 from rehearsal.review.document import Section, Text
 from rehearsal.review.report import Report, StackReport
 
-__all__ = ["VERSION", "dumps", "plain_text"]
+__all__ = ["VERSION", "dumps"]
 
 VERSION = 1
 """Of the form; it grows when a key changes its meaning or goes."""
@@ -51,14 +51,14 @@ def _stack(stack: StackReport) -> dict[str, Any]:
 def _section(section: Section) -> dict[str, Any]:
     return {
         "title": section.title,
-        "headline": plain_text(section.headline),
+        "headline": _plain_text(section.headline),
         "standing": section.standing.name.lower(),
         "reason": section.reason,
         "data": section.data,
     }
 
 
-def plain_text(text: Text) -> str:
+def _plain_text(text: Text) -> str:
     """Return a text without the marks on its pieces."""
     return text if isinstance(text, str) else "".join(text)
 

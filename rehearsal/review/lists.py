@@ -6,12 +6,14 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rehearsal.diffs import Change, PropertyChange, alike, differences, joined
 
 __all__ = ["told"]
 
 _LIST = re.compile(r"^((?:[^\[\]]|\[\")+?)\[\d+\]")
+_OPTION = re.compile(r"--?[A-Za-z][\w-]*")
 _NAMES = ("name", "key")
 """Fields by which entries of Kubernetes' lists are merged."""
 _LONGEST = 500
@@ -104,6 +106,12 @@ def _by_name(entries: Sequence[object], name: str) -> dict[str, object] | None:
     return found
 
 
+def _option(words: Sequence[str], place: int) -> str:
+    """Return the option before a value on a command line; empty where the word is no value of one."""
+    before = words[place - 1] if place else ""
+    return before if _OPTION.fullmatch(before) and not words[place].startswith("-") else ""
+
+
 def _texts(old: Sequence[str], new: Sequence[str], path: str) -> Iterator[PropertyChange]:
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, a, b, c, d in matcher.get_opcodes():
@@ -111,7 +119,8 @@ def _texts(old: Sequence[str], new: Sequence[str], path: str) -> Iterator[Proper
             continue
         shared = min(b - a, d - c)
         for place in range(shared):
-            yield from differences(old[a + place], new[c + place], alike, f"{path}[{c + place}]")
+            for found in differences(old[a + place], new[c + place], alike, f"{path}[{c + place}]"):
+                yield replace(found, option=_option(new, c + place))
         for place in range(a + shared, b):
             yield PropertyChange(f"{path}[{place}]", old[place], None, "delete")
         for place in range(c + shared, d):

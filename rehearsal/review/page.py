@@ -37,7 +37,10 @@ def page(report: Report) -> str:
     body = tag(
         "body",
         tag("header", _banner(report), _contents(report, names)),
-        tag("main", *(_stack(stack, name) for stack, name in zip(report.stacks, names, strict=True))),
+        tag(
+            "main",
+            *(_stack(stack, name, alone=len(names) == 1) for stack, name in zip(report.stacks, names, strict=True)),
+        ),
         tag("footer", *_footer(report)),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
@@ -77,11 +80,11 @@ def _contents(report: Report, names: Sequence[str]) -> Markup:
     return tag("nav", tag("ul", *entries), aria_label="Stacks")
 
 
-def _stack(stack: StackReport, name: str) -> Markup:
+def _stack(stack: StackReport, name: str, *, alone: bool) -> Markup:
     parts = [
         tag("h2", _shown(stack.name), " ", tag("span", stack.verdict, class_=f"chip {stack.verdict}")),
     ]
-    if stack.reason:
+    if stack.reason and not alone:
         parts.append(tag("p", _shown(stack.reason), class_="reason"))
     parts += [tag("p", _shown(note), class_="note") for note in stack.notes]
     if stack.problem:

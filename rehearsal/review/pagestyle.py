@@ -44,9 +44,10 @@ white-space:pre-wrap}
 .table{overflow-x:auto;margin:.6rem 0}
 table{border-collapse:collapse;font-size:.9rem;min-width:min(100%,32rem)}
 th,td{padding:.36rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
-th{background:var(--soft);font-weight:600;white-space:nowrap}
-td{overflow-wrap:break-word;min-width:6rem;max-width:38rem}
-.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+th,td{overflow-wrap:break-word}td code{overflow-wrap:anywhere}
+th{background:var(--soft);font-weight:600;vertical-align:bottom}
+td{min-width:8rem;max-width:38rem}
+.number{text-align:right;font-variant-numeric:tabular-nums;min-width:4.5rem}
 details{margin:.5rem 0;border:1px solid var(--line);border-radius:6px;padding:.35rem .8rem}
 summary{cursor:pointer;font-weight:500}details[open] summary{margin-bottom:.4rem}
 figure{margin:.6rem 0}

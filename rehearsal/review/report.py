@@ -108,7 +108,7 @@ class Report:
         if not self.stacks:
             return "nothing changes in any stack"
         if self.standing is Standing.SAFE:
-            return "nothing is lost, interrupted or opened, and no mandatory policy is violated"
+            return "nothing that stands is lost, interrupted or opened, and no mandatory policy is violated"
         worst = next(stack for stack in self.stacks if stack.standing is self.standing)
         return f"{worst.name}: {worst.reason}" if len(self.stacks) > 1 else worst.reason
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from inference.facts.wire import UNKNOWNS
 from inference.rules.views.credentials import named_like_credential, shape_of
@@ -82,15 +83,10 @@ def hidden(token: str, change: PropertyChange, blind: Callable[[str], str]) -> P
         blind: removes the secrets that a plan knows of from a text that quotes them.
     """
     named = named_like_credential(_key(change)) and not _plain(change)
+    named = named or (bool(change.option) and named_like_credential(change.option.lstrip("-")))
     secret = named or change.top in _HIDDEN_PROPERTIES.get(token, ())
-    return PropertyChange(
-        change.path,
-        _blinded(change.old, blind, secret=secret),
-        _blinded(change.new, blind, secret=secret),
-        change.kind,
-        change.replaces,
-        change.follows,
-    )
+    old, new = (_blinded(side, blind, secret=secret) for side in (change.old, change.new))
+    return replace(change, old=old, new=new)
 
 
 def _key(change: PropertyChange) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from rehearsal import digests, urns
+from rehearsal.diffs import compare
 from rehearsal.plan import Plan
 from rehearsal.providers.journal import Entry
 from rehearsal.stackfiles import stack_of
 from tests.engine.orders import disorders, orphans, rank
 from tests.engine.parity import decided, unequal
 from tests.support import variants
-from tests.support.onengine import SECRET, Stage, files_with, records
+from tests.support.onengine import SECRET, Done, Stage, files_with, records
 from tests.support.rehearsed import rehearsed, standing
 from tests.support.stacks import ROOT, STANDING
 
@@ -50,6 +54,24 @@ class Life:
     def after(self, stage: str) -> None:
         if stage not in self.stages:
             pytest.skip(f"the stage before, {stage}, failed")
+
+    def foreseen(self, config: variants.Config, step: str) -> dict[str, str]:
+        """Return what the rehearsal says that a configuration changes in the state: operations by URN."""
+        exported = digests.loads(self.stage.run("stack export").text, "state")
+        plan = rehearsed(variants.written(config, self.stage.folder / step / f"Pulumi.{self.stage.stack}.yaml"))
+        return {
+            change.urn: change.op
+            for change in compare(exported, plan).of("create", "update", "replace", "delete")
+            if (change.new or exported.by_urn[change.urn]).custom
+        }
+
+
+def happened(done: Done) -> dict[str, str]:
+    """Return what a command did to each resource, in the words of a comparison."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for operation, urn in done.changed():
+        seen[urn].add(operation)
+    return {urn: "replace" if {"create", "delete"} <= told else told.pop() for urn, told in seen.items()}
 
 
 @pytest.fixture(scope="class", params=STACKS, ids=stack_of)
@@ -91,16 +113,36 @@ class TestLife:
         assert done.status == 0, done.text
         refreshed = life.stage.run("refresh", "--skip-preview", "--expect-no-changes")
         assert refreshed.status == 0, refreshed.text
+        assert not life.foreseen(life.config, "same"), "the rehearsal finds nothing either"
+
+    def test_a_report_on_the_decrypted_state_shows_no_secret(self, life: Life) -> None:
+        life.after("up")
+        if not life.plan.of_type("kubernetes:core/v1:Secret"):
+            pytest.skip("the stack has no secret")
+        state = life.stage.folder / "decrypted.json"
+        state.write_text(life.stage.run("stack export --show-secrets").text, encoding="utf-8")
+        file = variants.written(life.config, life.stage.folder / "reported" / f"Pulumi.{life.stage.stack}.yaml")
+        for command in (
+            ["preview", "--config-file", str(file), "--baseline", str(state), "--no-policy"],
+            ["preview", "--config-file", str(file), "--baseline", str(state), "--no-policy", "--json"],
+            ["judge", str(state), "--format", "json"],
+        ):
+            line = [sys.executable, "-m", "rehearsal", *command]
+            done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+            assert done.returncode in (0, 2), done.stderr  # whatever the policies say of it
+            life.outputs += [done.stdout, done.stderr]
 
     def test_another_number_of_replicas_is_one_update_in_place(self, life: Life) -> None:
         life.after("up")
         life.config = variants.another_replica_count(life.config)
+        foreseen = life.foreseen(life.config, "replicas")
         life.stage.configure(life.config)
         done = life.stage.run("up", "--skip-preview", "--diff", "--logtostderr", "--verbose", "3")
         life.outputs.append(done.text)
         assert done.status == 0, done.text
         ((operation, urn),) = done.changed()
         assert (operation, rank(urn)) == ("update", "workload")
+        assert foreseen == happened(done)
 
     def test_a_locked_stack_refuses_to_go(self, life: Life) -> None:
         life.after("up")
@@ -126,6 +168,7 @@ class TestLife:
         life.after("up")
         config, pool = variants.another_machine(life.config)
         life.config = variants.locked(config, is_locked=False)
+        foreseen = life.foreseen(life.config, "unlocked")
         life.stage.configure(life.config)
         done = life.stage.run("up", "--skip-preview", "--diff")
         life.outputs.append(done.text)
@@ -136,6 +179,7 @@ class TestLife:
         replaced = [(op, urn) for op, urn in done.changed("create", "delete") if urns.resource_type(urn) in LASTING]
         assert sorted(replaced) == sorted((op, urn) for op in ("create", "delete") for urn in ways)
         assert all(replaced.index(("delete", urn)) < replaced.index(("create", urn)) for urn in ways)
+        assert foreseen == happened(done)
         life.stages.add("unlocked")
 
     def test_taken_down_it_goes_from_the_gateway_to_the_networks_and_leaves_nothing(self, life: Life) -> None:

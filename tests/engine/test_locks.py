@@ -26,6 +26,10 @@ def another_zone(config: Any) -> None:
     config[f"{NAMESPACE}:cluster"]["location"] = "us-central1-b"
 
 
+def another_range(config: Any) -> None:
+    config[f"{NAMESPACE}:cluster"]["network"] = {"nodes": "10.64.0.0/20"}
+
+
 def another_pool(config: Any) -> None:
     config[f"{NAMESPACE}:pools"] = {"other": config[f"{NAMESPACE}:pools"]["t4"]}
     for model in config[f"{NAMESPACE}:models"].values():
@@ -47,6 +51,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, variants.C
     [
         (larger_machine, POOL, "unable to replace resource"),
         (another_zone, CLUSTER, "unable to replace resource"),
+        (another_range, CLUSTER, "unable to replace resource"),
         (another_pool, POOL, "cannot be deleted"),
     ],
 )

@@ -49,6 +49,14 @@ def test_every_action_is_pinned_by_commit_with_its_version_beside_it(name: str) 
         assert re.fullmatch(r"\s+# v\d+\.\d+\.\d+", rest), action
 
 
+def test_jobs_in_the_documentation_use_what_the_workflows_use() -> None:
+    pinned = {line.strip() for text in WORKFLOWS.values() for line in re.findall(r"uses: .*", text)}
+    pages = [path.read_text(encoding="utf-8") for path in ROOT.glob("docs/*.md")]
+    shown = {line.strip() for text in pages for line in re.findall(r"^ +- (uses: .*)", text, re.MULTILINE)}
+    assert shown
+    assert shown <= pinned
+
+
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_permissions_are_none_but_those_that_a_job_names(name: str) -> None:
     assert parsed(name)["permissions"] == {}

@@ -56,7 +56,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     (NIM, {"models.llama.dtype": "half"}, "models.llama.dtype", ("beside engine: nim", "engine: vllm or engine: kserve")),
     (NIM, {"models.llama.cacheGb": 50}, "models.llama.cacheGb", ("unknown key", 'Did you mean "cacheGib"?')),
     (NIM, {"models.llama.model": DELETE}, "models.llama.model", ("missing", "NVIDIA's name of the model")),
-    (NIM, {"models.llama.ngcApiKey": "nvapi-x"}, "models.llama.ngcApiKey", ("is text", "map")),
+    (NIM, {"models.llama.ngcApiKey": "nvapi-x"}, "models.llama.ngcApiKey", ("not repeated", "{secret: <its ID>}")),
     (KSERVE, {"models.qwen.model": DELETE}, "models.qwen.model", ("missing", "Hugging Face id")),
     (KSERVE, {"models.qwen.prefill": {}}, "models.qwen.prefill", ("beside engine: kserve", "engine: vllm")),
     (KSERVE, {"models.qwen.engine": DELETE, "models.qwen.cacheGib": 50}, "models.qwen.cacheGib", ("beside engine: vllm",)),

@@ -110,6 +110,9 @@ EDITS: list[Edit] = [
     ("prod", {"pools__h200__capacity": {"type": "reservation", "name": "r", "subBlock": "s"}}, "pools.h200.capacity.subBlock", ('"s"', "without block", "Name the block")),
     ("dev", {"cluster__environment": "test"}, "cluster.environment", ("'development' or 'production'",)),
     ("dev", {"queues": {}}, "queues", ("unknown key", "cluster")),
+    ("dev", {"cluster__project": True}, "cluster.project", ("true is a truth value", 'Put it in quotes: "true".')),
+    ("dev", {"models__qwen__engine": "tgi"}, "models.qwen.engine", ("Write 'vllm' or 'kserve' or 'nim'.",)),
+    ("prod", {"cluster__location": "us-centrl1"}, "pools.h200.zone", ("in us-centrl1", "with cluster.location: us-central1.")),
 ]  # fmt: skip
 
 
@@ -272,3 +275,24 @@ def test_a_pattern_that_cannot_work_is_refused_where_it_stands(
     stack: str, edits: dict[str, Any], place: str, words: tuple[str, ...]
 ) -> None:
     test_an_edit_that_cannot_work_is_refused_where_it_stands(stack, edits, place, words)
+
+
+TPU_EDITS: list[Edit] = [
+    ("kserve-tpu-v6e", {"pools__v6e__topology": "3x3"}, "pools.v6e.topology", ("no topology '3x3'", "Choose one of 1x1, 2x2")),
+    ("kserve-tpu-v6e", {"pools__v6e__generation": "v7e"}, "pools.v6e.generation", ("no such TPU", "v5p, v6e")),
+    ("kserve-tpu-v6e", {"models__qwen__parallelism": {"tensor": 2}}, "models.qwen.parallelism.tensor", ("leave 2 of them idle", "Set tensor: 4.")),
+    ("kserve-tpu-v6e", {"models__qwen__parallelism": {"tensor": 1}}, "models.qwen.parallelism.tensor", ("Set tensor: 4, or a topology of 1 chip.",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stack", "edits", "place", "words"), TPU_EDITS, ids=[f"{'-'.join(e[1])}-{i}" for i, e in enumerate(TPU_EDITS)]
+)
+def test_a_slice_that_cannot_work_is_the_only_problem(
+    stack: str, edits: dict[str, Any], place: str, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        load(edited(stack, **edits), stack)
+    (problem,) = caught.value.problems
+    assert problem.where == place
+    assert all(word in str(problem) for word in words), str(problem)

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,15 +19,13 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from inference.rules.framework import Rule
 from inference.rules.registry import RULES
-from policies import pack
 from policies.pack import policies
 from policies.parameters import parameters_of, typed
 from policies.reference import reference
 from tests.conftest import Golden
 from tests.policies.conftest import MakeServicer
 from tests.policies.samples import DEPLOYMENT, SOUND, deployment, image_is_pinned, pool_is_small, request
-
-ROOT = Path(pack.__file__).parent.parent
+from tests.support.stacks import ROOT
 
 
 def test_each_rule_is_a_policy_of_its_name_and_kind() -> None:
@@ -188,7 +185,6 @@ def test_the_pack_process_answers_as_the_engine_starts_it() -> None:
     ]
 
 
-@pytest.mark.skipif(not RULES, reason="there are no rules yet")
 def test_the_pack_process_serves_the_rules_of_the_house() -> None:
     with running(["-m", "pulumi.policy", "127.0.0.1:1", str(ROOT / "policies")]) as stub:
         info = stub.GetAnalyzerInfo(Empty(), timeout=20)

@@ -307,9 +307,9 @@ def test_each_resource_is_decoded_once_and_only_where_a_rule_may_care(
     decoded: list[str] = []
     real = decoding.resource
 
-    def counting(message: Any, asked: Any = None) -> Any:
+    def counting(message: Any, *more: Any, **options: Any) -> Any:
         decoded.append(message.type)
-        return real(message, asked)
+        return real(message, *more, **options)
 
     monkeypatch.setattr(decoding, "resource", counting)
     made = fast()
@@ -317,11 +317,25 @@ def test_each_resource_is_decoded_once_and_only_where_a_rule_may_care(
     made.Analyze(request("aws:s3/bucket:Bucket", {}), None)
     assert decoded == [DEPLOYMENT]
 
-    made.AnalyzeStack(stack_request([of_stack(SERVICE, service({})), of_stack(DEPLOYMENT, deployment())]), None)
-    assert decoded == [DEPLOYMENT, SERVICE, DEPLOYMENT]
+    outcome = stack_request([of_stack(SERVICE, service({})), of_stack(DEPLOYMENT, deployment())])
+    made.AnalyzeStack(outcome, None)
+    assert decoded == [DEPLOYMENT, SERVICE]
 
     fast({"sample-service-has-pods": "disabled"}).AnalyzeStack(stack_request([of_stack(SERVICE, {})]), None)
-    assert decoded == [DEPLOYMENT, SERVICE, DEPLOYMENT]
+    assert decoded == [DEPLOYMENT, SERVICE]
+
+
+def test_an_outcome_that_is_not_what_was_asked_for_is_what_the_stack_is_judged_by(fast: MakeServicer) -> None:
+    asked = deployment()
+    asked["spec"]["template"]["metadata"]["labels"] = {"app": "x"}
+    made = fast()
+    made.Analyze(request(DEPLOYMENT, asked), None)
+    others = [of_stack(SERVICE, service({"app": "x"}))]
+    assert names(made.AnalyzeStack(stack_request([of_stack(DEPLOYMENT, asked), *others]), None)) == {}
+
+    made.Analyze(request(DEPLOYMENT, asked), None)
+    found = names(made.AnalyzeStack(stack_request([of_stack(DEPLOYMENT, deployment()), *others]), None))
+    assert "sample-service-has-pods" in found
 
 
 @pytest.mark.parametrize("collects", [True, False])
@@ -331,9 +345,9 @@ def test_the_garbage_collector_is_left_as_it_was(
     during: list[bool] = []
     real = decoding.resource
 
-    def watching(message: Any, asked: Any = None) -> Any:
+    def watching(message: Any, *more: Any, **options: Any) -> Any:
         during.append(gc.isenabled())
-        return real(message, asked)
+        return real(message, *more, **options)
 
     monkeypatch.setattr(decoding, "resource", watching)
     before = gc.isenabled()

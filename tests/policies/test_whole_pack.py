@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from inference.rules.judging import Broken, Judge
 from inference.rules.registry import RULES
-from inference.rules.views.resources import Resource
+from inference.rules.views.resources import Provider, Resource
 from inference.rules.views.stack import Stack
 from inference.rules.views.values import UNKNOWN, Props
 from rehearsal import digests
@@ -60,6 +60,10 @@ JUNK = st.one_of(
 )
 
 
+UNGUARDED: dict[str, Any] = {"protect": False, "ignoreChanges": [], "retainOnDelete": False}
+"""Options that a digest tells of a resource."""
+
+
 @cache
 def steps(stack: str) -> list[dict[str, Any]]:
     return [step["newState"] for step in json.loads(digests.dumps(rehearsed(standing(stack))))["steps"]]
@@ -75,6 +79,8 @@ def resources(states: list[dict[str, Any]]) -> list[Resource]:
             parent=state.get("parent", ""),
             dependencies=tuple(state.get("dependencies", ())),
             property_dependencies=state.get("propertyDependencies", {}),
+            provider=state.get("madeBy"),
+            options=Props(state.get("options") or {k: state.get(k, v) for k, v in UNGUARDED.items()}),
         )
         for state in states
     ]
@@ -104,6 +110,65 @@ def test_no_malformed_property_makes_a_rule_fail(stack: str, data: st.DataObject
     verdicts = [v for resource in made for v in judge.resource(resource)] + list(judge.stack(Stack(made)))
     broken = [verdict.trace for verdict in verdicts if isinstance(verdict, Broken)]
     assert not broken, broken[0]
+
+
+URNS = st.one_of(
+    st.text(max_size=30),
+    st.sampled_from(["", "urn:pulumi:dev", "urn:pulumi:dev::p::t", "urn:pulumi:::::::", "urn:pulumi:a::b::c$d::e::f"]),
+)
+OPTIONS = st.dictionaries(
+    st.sampled_from(
+        ["protect", "ignoreChanges", "retainOnDelete", "deleteBeforeReplace", "customTimeouts", "aliases", "parent"]
+    ),
+    JUNK,
+    max_size=4,
+)
+PROVIDERS = st.one_of(
+    st.none(),
+    st.builds(
+        Provider,
+        type=st.sampled_from(["", "pulumi:providers:kubernetes", "pulumi:providers:gcp", "x"]),
+        name=st.sampled_from(["", "default", "default_1", "gke"]),
+        urn=URNS,
+        props=JUNK.map(Props),
+    ),
+)
+EDGES = st.lists(URNS, max_size=3)
+
+
+@pytest.mark.parametrize("stack", STANDING)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(data=st.data())
+def test_no_malformed_option_provider_or_urn_makes_a_rule_fail(stack: str, data: st.DataObject) -> None:
+    states = copy.deepcopy(steps(stack))
+    for _ in range(data.draw(st.integers(1, 4))):
+        state = data.draw(st.sampled_from(states))
+        match data.draw(st.sampled_from(["options", "provider", "urn", "parent", "edges", "itself"])):
+            case "options":
+                state["options"] = data.draw(st.one_of(OPTIONS, JUNK))
+            case "provider":
+                state["madeBy"] = data.draw(PROVIDERS)
+            case "urn":
+                state["urn"] = data.draw(URNS)
+            case "parent":
+                state["parent"] = data.draw(URNS)
+            case "itself":
+                state["parent"], state["dependencies"] = state["urn"], [state["urn"]]
+            case _:
+                state["dependencies"] = data.draw(EDGES)
+                keys = st.sampled_from(["network", "cluster", "spec", "nodeConfig", "kubeconfig", ""])
+                state["propertyDependencies"] = data.draw(st.dictionaries(keys, EDGES, max_size=3))
+    judge = Judge(RULES)
+    made = resources(states)
+    verdicts = [v for resource in made for v in judge.resource(resource)] + list(judge.stack(Stack(made)))
+    broken = [verdict.trace for verdict in verdicts if isinstance(verdict, Broken)]
+    assert not broken, broken[0]
+
+
+def test_components_that_are_parents_of_each_other_are_walked_once() -> None:
+    one = Resource(type="a:b:C", name="x", urn="urn:x", props=Props({}), parent="urn:y", dependencies=("urn:x",))
+    other = Resource(type="a:b:C", name="y", urn="urn:y", props=Props({}), parent="urn:x", dependencies=("urn:x",))
+    assert Stack([one, other]).awaited(other) == {"urn:x", "urn:y"}
 
 
 @pytest.mark.parametrize("stack", STANDING)

@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from rehearsal import engine
+from rehearsal import program
 from rehearsal.plan import Plan, ResourceState
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.stacks import ROOT
 
 HEADER = """
 import pulumi
@@ -62,7 +61,7 @@ class Throwaway:
     ) -> Plan:
         if source is not None:
             self.program(source)
-        return engine.run(
+        return program.run(
             self.root,
             "house",
             stack,

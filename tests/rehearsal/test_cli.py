@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal import cli
-from tests.rehearsal.conftest import HEADER, ROOT, WORLD, Throwaway
+from tests.rehearsal.conftest import HEADER, WORLD, Throwaway
+from tests.support.stacks import ROOT
 
 PROGRAM = HEADER + WORLD + 'gcp.compute.Network("net", opts=O(provider=cloud))\npulumi.log.info("hello")\n'
 
@@ -179,6 +180,63 @@ def test_an_encrypted_setting_is_refused_not_written_out(
     file.write_text(text.replace("hostname: llm-dev.example.com", "hostname: { secure: v1:AAAA }"), encoding="utf-8")
     assert cli.main([command, "--config-file", str(file)]) == 1
     assert "gateway — holds an encrypted value" in capsys.readouterr().err
+
+
+def test_a_model_that_nobody_knows_passes_with_a_note_and_the_nearest_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "Pulumi.dev.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "typo.yaml"
+    file.write_text(text.replace("Qwen/Qwen2.5-1.5B-Instruct", "Qwen/Qwen2.5-1.5B-Instrct"), encoding="utf-8")
+
+    assert cli.main(["check", "--config-file", str(file)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.endswith("no problem found\n")
+    assert 'nothing is known of "Qwen/Qwen2.5-1.5B-Instrct"' in captured.err
+    assert 'did you mean "Qwen/Qwen2.5-1.5B-Instruct"?' in captured.err
+    assert cli.main(["check", "--stack", "dev"]) == 0
+    assert not capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_told_with_file_and_line_by_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    lines = (ROOT / "Pulumi.prod.yaml").read_text(encoding="utf-8").replace("gpusPerNode: 8", "gpusPerNode: 4")
+    file = tmp_path / "wrong.yaml"
+    file.write_text(lines, encoding="utf-8")
+    line = next(number for number, text in enumerate(lines.splitlines(), 1) if "gpusPerNode" in text)
+
+    for command in ("check", "preview"):
+        assert cli.main([command, "--config-file", str(file)]) == 1
+        assert capsys.readouterr().err.startswith(
+            f"{file}: 1 problem; nothing was created.\n  {file}:{line}: pools.h200.gpusPerNode — 4\n"
+        )
+
+
+SHAPELESS = """\
+config:
+  gke-inference:cluster: word
+  gke-inference:pools: 7
+  gke-inference:models: ~
+"""
+
+
+def test_sections_that_are_no_maps_are_all_told_and_by_every_command_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    file = tmp_path / "shapeless.yaml"
+    file.write_text(SHAPELESS, encoding="utf-8")
+
+    said = []
+    for command in ("check", "preview"):
+        assert cli.main([command, "--config-file", str(file)]) == 1
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    for place in (":2: cluster — 'word' is text", ":3: pools — 7 is a number", ":4: models — empty"):
+        assert f"{file}{place}\n" in said[0]
 
 
 LOADED = """

@@ -16,7 +16,6 @@ from inference.facts.wire import UNKNOWN
 from rehearsal import diffs, digests
 from rehearsal.diffs import Change, PropertyChange
 from rehearsal.plan import Options, Plan, ResourceState, Step
-from rehearsal.replacement import replaces
 from rehearsal.values import BLINDED, Secret
 from tests.rehearsal.conftest import Throwaway
 
@@ -127,10 +126,12 @@ NOISE = {
     "an unknown": ({"n": UNKNOWN}, {"n": "known"}),
     "an unknown list": ({"n": "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2"}, {"n": [1]}),
     "a blinded secret": ({"n": BLINDED}, {"n": Secret("x")}),
+    "a secret map of which the keys were written down": ({"n": {"key": BLINDED}}, {"n": Secret({"key": "x"})}),
     "a blinded map around a secret": ({"n": BLINDED}, {"n": {"user": "u", "key": Secret("x")}}),
     "a secret of which only the ciphertext is known": ({"n": Secret("v1:", sealed=True)}, {"n": Secret("x")}),
     "a default that the provider filled in": ({"__defaults": ["tier"], "tier": "BASIC"}, {}),
     "a nested default": ({"c": {"__defaults": ["d"], "d": 1, "e": 2}}, {"c": {"e": 2}}),
+    "a default in a list": ({"c": [{"__defaults": ["d"], "d": 1, "e": 2}]}, {"c": [{"e": 2}]}),
     "an internal key": ({"__fieldManager": "a"}, {"__fieldManager": "b"}),
     "a made-up name": ({"name": "x-1", "__defaults": ["name"]}, {"name": "x-2", "__defaults": ["name"]}),
 }
@@ -150,6 +151,8 @@ def test_a_made_up_kubernetes_name_is_no_change() -> None:
 
 SIGNAL = {
     "a secret that changes": ({"n": Secret("x")}, {"n": Secret("y")}, ["n"]),
+    "another key in a secret map": ({"n": {"key": BLINDED}}, {"n": Secret({"other": "x"})}, ["n"]),
+    "a secret map in the place of a plain one": ({"n": {"key": "x"}}, {"n": Secret({"key": "x"})}, ["n"]),
     "a secret in the place of a text": ({"n": "x"}, {"n": Secret("x")}, ["n"]),
     "a text in the place of a blinded secret": ({"n": BLINDED}, {"n": "x"}, ["n"]),
     "true in the place of one": ({"n": 1}, {"n": True}, ["n"]),
@@ -261,37 +264,21 @@ def test_the_json_of_a_comparison_says_what_a_preview_says(project: Throwaway) -
     assert found["changeSummary"] == {"replace": 1, "same": 3}
 
 
-@pytest.mark.parametrize(
-    ("token", "path", "expected"),
-    [
-        (POOL, "nodeConfig.machineType", False),
-        (POOL, "nodeConfig.localSsdCount", True),
-        (POOL, "nodeConfig.reservationAffinity.values[0]", True),
-        (POOL, "networkConfig.additionalNodeNetworkConfigs[3].subnetwork", True),
-        (POOL, "networkConfig.enablePrivateNodes", False),
-        (POOL, "autoscaling.maxNodeCount", False),
-        (POOL, "initialNodeCount", True),
-        ("gcp:container/cluster:Cluster", "datapathProvider", True),
-        ("gcp:container/cluster:Cluster", "minMasterVersion", False),
-        ("gcp:container/cluster:Cluster", "privateClusterConfig.masterIpv4CidrBlock", True),
-        ("gcp:compute/network:Network", "networkProfile", True),
-        ("gcp:compute/network:Network", "mtu", False),
-        ("gcp:compute/subnetwork:Subnetwork", "ipCidrRange", False),
-        ("gcp:compute/subnetwork:Subnetwork", "purpose", True),
-        ("gcp:unknown/type:Type", "name", True),
-        ("gcp:unknown/type:Type", "other", False),
-        ("kubernetes:apps/v1:Deployment", "spec.selector.matchLabels.app", True),
-        ("kubernetes:apps/v1:Deployment", "spec.replicas", False),
-        ("kubernetes:core/v1:ConfigMap", 'data["a.json"]', True),
-        ("kubernetes:rbac.authorization.k8s.io/v1:RoleBinding", "roleRef.name", True),
-        ("kubernetes:example.com/v1:Service", "spec.clusterIP", False),
-        ("kubernetes:example.com/v1:Thing", "metadata.namespace", True),
-        ("kubernetes:helm.sh/v3:Release", "version", False),
-        ("gke-inference:index:Box", "name", False),
-    ],
-)
-def test_what_forces_a_new_resource(token: str, path: str, expected: bool) -> None:
-    assert replaces(token, path) is expected
+def test_a_change_that_takes_a_new_resource_for_its_values_is_a_replacement() -> None:
+    kind = "gcp:compute/subnetwork:Subnetwork"
+    found = change(state({"ipCidrRange": "10.0.0.0/20"}, kind), state({"ipCidrRange": "10.8.0.0/20"}, kind))
+    assert (found.op, found.properties[0].replaces) == ("replace", True)
+
+
+def test_a_program_may_demand_replacement_for_whatever_lies_in_a_property() -> None:
+    kind = "kubernetes:resource.k8s.io/v1:ResourceClaimTemplate"
+    old, new = ({"spec": {"devices": {"requests": [{"count": count}]}}, "special": count} for count in (8, 4))
+    assert change(state(old, kind), state(new, kind)).op == "update"
+    assert (
+        change(state(old, kind), state(new, kind, options=Options(replace_on_changes=("spec.devices",)))).op
+        == "replace"
+    )
+    assert change(state(old, kind), state(new, kind, options=Options(replace_on_changes=("spe",)))).op == "update"
 
 
 # What a replacement takes along
@@ -321,6 +308,34 @@ def test_what_stands_in_a_replaced_network_is_replaced_and_says_why() -> None:
 
 def test_a_value_that_forces_nothing_takes_nothing_along() -> None:
     assert operations(standing_in("a", NAT), standing_in("b", NAT)) == {"net": "replace", "inside": "same"}
+
+
+def named_inside(profile: str, token: str, value: object, **more: Any) -> Plan:
+    """Return a network whose name the provider made, and something with a property that has it in it."""
+    net = state({"networkProfile": profile, "name": "net-1a2b", "__defaults": ["name"]}, NETWORK, "net")
+    return plan(net, state({"spec": value}, token, "inside", property_dependencies={"spec": (net.urn,)}, **more))
+
+
+def test_a_name_that_the_provider_makes_is_another_one_wherever_it_stands() -> None:
+    kind = "kubernetes:networking.gke.io/v1:GKENetworkParamSet"
+    before, after = (named_inside(profile, kind, {"vpc": "net-1a2b", "mode": "RDMA"}) for profile in "ab")
+    found = diffs.compare(before, after).changes[1]
+    assert found.op == "update"
+    assert [(prop.path, prop.replaces) for prop in found.properties] == [("spec.vpc", False)]
+    same = (
+        named_inside(profile, kind, {"vpc": "net-1a2b"}, options=Options(ignore_changes=("spec.vpc",)))
+        for profile in "ab"
+    )
+    assert operations(*same)["inside"] == "same"
+
+
+def test_a_name_deep_in_a_property_that_forces_takes_the_resource_along() -> None:
+    kind = "kubernetes:resource.k8s.io/v1:ResourceClaimTemplate"
+    demanding: dict[str, Any] = {"options": Options(replace_on_changes=("spec",))}
+    assert (
+        operations(*(named_inside(p, kind, {"a": [{"b": "of net-1a2b"}]}, **demanding) for p in "ab"))["inside"]
+        == "replace"
+    )
 
 
 def test_a_value_that_is_ignored_takes_nothing_along() -> None:

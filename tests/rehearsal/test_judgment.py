@@ -75,6 +75,23 @@ def test_sarif_names_every_rule_that_it_reports(wrong: Path) -> None:
         assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 5
 
 
+def test_sarif_names_files_from_the_working_directory_as_code_scanning_asks(
+    wrong: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spaced = tmp_path / "my objects" / "chat.yaml"
+    spaced.parent.mkdir()
+    spaced.write_text(WRONG, encoding="utf-8")
+
+    def places(file: Path | str) -> set[str]:
+        (log,) = json.loads(run(str(file), "--format", "sarif")[1])["runs"]
+        return {each["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for each in log["results"]}
+
+    monkeypatch.chdir(tmp_path)
+    assert places(spaced) == places("./my objects/chat.yaml") == {"my%20objects/chat.yaml"}
+    monkeypatch.chdir(spaced.parent)
+    assert places(wrong) == {wrong.as_uri()}
+
+
 @pytest.mark.parametrize("stack", ["dev", "prod"])
 def test_the_digest_of_a_standing_stack_is_clean(stack: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
@@ -94,6 +111,37 @@ def test_an_exported_state_is_judged_as_its_program_would_be(tmp_path: Path) -> 
     status, output = run(str(path))
     assert status == 2, output
     assert "restartPolicy" in output
+
+
+DEFINITION = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+DEFAULT = "urn:pulumi:dev::p::pulumi:providers:kubernetes::default_4_23_0::04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+
+def digest(path: Path, **options: Any) -> str:
+    """Write a preview of one definition as the engine's own command line does, and judge it."""
+    inputs = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com"},
+        "spec": {"group": "example.com", "names": {"kind": "Thing", "plural": "things"}},
+    }
+    urn = f"urn:pulumi:dev::p::{DEFINITION}::things"
+    state = {"urn": urn, "custom": True, "type": DEFINITION, "inputs": inputs, "outputs": inputs, **options}
+    path.write_text(json.dumps({"steps": [{"op": "create", "urn": urn, "newState": state}]}), encoding="utf-8")
+    return run(str(path))[1]
+
+
+def test_the_options_of_a_digest_reach_the_rules(tmp_path: Path) -> None:
+    assert "definition-outlives-program" in digest(tmp_path / "plain.json")
+    assert "definition-outlives-program" not in digest(tmp_path / "kept.json", retainOnDelete=True)
+    assert "definition-outlives-program" not in digest(tmp_path / "guarded.json", protect=True)
+
+
+def test_a_default_provider_that_a_digest_only_refers_to_is_known(tmp_path: Path) -> None:
+    assert "pulumi-provider-explicit" in digest(tmp_path / "default.json", provider=DEFAULT)
+    explicit = DEFAULT.replace("default_4_23_0", "platform")
+    assert "pulumi-provider-explicit" not in digest(tmp_path / "explicit.json", provider=explicit)
+    assert "pulumi-provider-explicit" not in digest(tmp_path / "none.json")
 
 
 def test_a_list_of_objects_counts_each_of_them(tmp_path: Path) -> None:

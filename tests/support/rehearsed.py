@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from rehearsal import project, stackfiles
-from rehearsal.engine import run
 from rehearsal.plan import Plan
+from rehearsal.program import run
 from tests.support.stacks import ROOT
 
 

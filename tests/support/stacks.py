@@ -12,8 +12,9 @@ STANDING = ("dev", "prod")
 
 
 def raw(stack: str) -> dict[str, Any]:
-    """Return the project's sections of a standing stack."""
-    return sections(ROOT / f"Pulumi.{stack}.yaml")
+    """Return the project's sections of a standing stack, or of an example."""
+    standing = ROOT / f"Pulumi.{stack}.yaml"
+    return sections(standing if standing.is_file() else ROOT / "examples" / f"{stack}.yaml")
 
 
 def sections(path: Path) -> dict[str, Any]:
@@ -27,7 +28,7 @@ DELETE = object()
 
 
 def edited(stack: str, **edits: Any) -> dict[str, Any]:
-    """Return a standing stack with values replaced by path, dots written as double underscores."""
+    """Return a standing stack or an example with values replaced by path, dots written as double underscores."""
     config = raw(stack)
     for path, value in edits.items():
         *way, last = path.split("__")

@@ -8,7 +8,6 @@ from inference.rules.views.cloud import NodePool
 
 __all__ = [
     "RESERVATION_VALUE",
-    "RESERVING",
     "first_nodes",
     "first_nodes_of_zone",
     "mode_of",
@@ -17,7 +16,7 @@ __all__ = [
     "scarce",
 ]
 
-RESERVING = frozenset({"ANY_RESERVATION", "SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"})
+_RESERVING = frozenset({"ANY_RESERVATION", "SPECIFIC_RESERVATION", "ANY_RESERVATION_THEN_FAIL"})
 """Reservation affinities that look for reserved capacity."""
 
 RESERVATION_VALUE = re.compile(
@@ -38,7 +37,7 @@ def scarce(pool: NodePool) -> bool:
 
 def reserving(pool: NodePool) -> bool:
     """Whether the pool looks for reserved capacity."""
-    return pool.reservation_type in RESERVING
+    return pool.reservation_type in _RESERVING
 
 
 def mode_of(pool: NodePool) -> str | None:

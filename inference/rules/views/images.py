@@ -14,7 +14,7 @@ from inference.rules.views.pods import Container
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import Path, Props
 
-__all__ = ["ImageUse", "authenticated_registry"]
+__all__ = ["ImageUse", "authenticated_registry", "registry_of"]
 
 _MORE: dict[tuple[str, str], tuple[tuple[Path, ...], ...]] = {
     (KSERVE_GROUP, "ServingRuntime"): (("spec", "containers"),),
@@ -28,6 +28,14 @@ _MORE: dict[tuple[str, str], tuple[tuple[Path, ...], ...]] = {
 }
 """Containers that no pod template view shows."""
 _FREE_AT_NVIDIA = ("nvcr.io/nvidia/",)
+_DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
+def registry_of(image: str) -> str:
+    """Return the host that an image comes from; Docker Hub where the reference names none."""
+    host, slash, _ = image.partition("/")
+    named = bool(slash) and ("." in host or ":" in host or host == "localhost")
+    return host.lower() if named and host.lower() not in _DOCKER_HUB else "docker.io"
 
 
 def authenticated_registry(image: str) -> str | None:
@@ -97,7 +105,7 @@ def _of_values(values: Props, path: str, depth: int = 8) -> Iterator[tuple[str, 
     """Yield the images in chart values: ``image: a/b:tag``, and maps of repository and tag where a tag is given."""
     for key, value in values.items() if depth else ():
         place = f"{path}.{key}" if path else key
-        if key.lower().endswith("image") and isinstance(value, str) and _PLAIN.fullmatch(value):
+        if str(key).lower().endswith("image") and isinstance(value, str) and _PLAIN.fullmatch(value):
             yield place, value
         for index, entry in enumerate(values.sections(key)):
             yield from _of_values(entry, f"{place}[{index}]", depth - 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from inference.facts.operators import OPERATORS, Operator, operator_of_chart
 from inference.rules.views.helm import HelmRelease
+from inference.rules.views.inlined import tells_all
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource
@@ -111,7 +112,7 @@ def _manifests(stack: Stack) -> Iterator[Resource]:
     """Yield the components whose objects are made behind the program's back, or are not seen."""
     parents = stack.view(_parents)
     for resource in stack.resources:
-        if resource.type.startswith(_MANIFESTS) and resource.urn not in parents:
+        if resource.type.startswith(_MANIFESTS) and resource.urn not in parents and not tells_all(resource):
             yield resource
 
 

@@ -42,7 +42,7 @@ class PodReference:
 
 def pod_references(pod: PodTemplate) -> Iterator[PodReference]:
     """Yield the Secrets and ConfigMaps without which the pods do not start."""
-    for container in pod.all_containers:
+    for container in (*pod.all_containers, *pod.models):
         for entry in container.props.sections("env"):
             if entry.absent("valueFrom"):
                 continue

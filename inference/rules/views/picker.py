@@ -19,7 +19,7 @@ from inference.rules.views.resources import Resource
 from inference.rules.views.shell import Script
 from inference.rules.views.values import Props
 
-__all__ = ["Picker", "PickerBuild", "PickerConfiguration", "build_of_image"]
+__all__ = ["Picker", "PickerBuild", "PickerConfiguration"]
 
 Family = Literal["llm-d", "gaie"]
 
@@ -47,7 +47,7 @@ class PickerBuild:
         return self.family == family and self.version is not None and self.version < version
 
 
-def build_of_image(image: str | None) -> PickerBuild:
+def _build_of_image(image: str | None) -> PickerBuild:
     """Return what an image reference tells of the picker in it."""
     name, _, tag = (image or "").partition("@")[0].rpartition(":")
     if "/" in tag or not name:
@@ -87,7 +87,7 @@ class Picker:
     @cached_property
     def build(self) -> PickerBuild:
         """What its image tells."""
-        return build_of_image(self.container.image)
+        return _build_of_image(self.container.image)
 
     @cached_property
     def flags(self) -> Mapping[str, str]:
@@ -185,8 +185,8 @@ class PickerConfiguration:
     def _of_scheduler(cls, thing: KubernetesObject) -> Iterator[Self]:
         scheduler = thing.spec.section("router", "scheduler")
         containers = [Container(None, c) for c in scheduler.sections("template", "containers")]  # type: ignore[arg-type]
-        images = [container.image for container in containers if build_of_image(container.image).family]
-        build = build_of_image(images[0]) if images else None
+        images = [container.image for container in containers if _build_of_image(container.image).family]
+        build = _build_of_image(images[0]) if images else None
         inline = scheduler.raw("config", "inline")
         label = f"the scheduler configuration of {thing}"
         if isinstance(inline, Mapping) and inline:
@@ -250,7 +250,7 @@ def _chart_build(release: HelmRelease, image: Props) -> PickerBuild | None:
     written = "/".join(part for part in parts if part)
     tag = image.text("tag") or release.version or ""
     if written and not image.absent("repository"):
-        return build_of_image(f"{written}:{tag}")
+        return _build_of_image(f"{written}:{tag}")
     family: Family = "gaie" if release.chart == "inferencepool" else "llm-d"
     match = _TAG.fullmatch(tag)
     return PickerBuild(family, (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None)

@@ -12,7 +12,7 @@ import yaml
 from inference.rules.views.resources import Provider, Resource
 from inference.rules.views.values import Props
 
-__all__ = ["KubernetesProvider", "Managed", "kubeconfig_of"]
+__all__ = ["KubernetesProvider", "Managed"]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TOKEN = "pulumi:providers:kubernetes"  # noqa: S105 - a type token
@@ -62,13 +62,13 @@ class KubernetesProvider:
     @cached_property
     def kubeconfig(self) -> Props:
         """The kubeconfig, empty where it is not known or is a path."""
-        return kubeconfig_of(self.props.raw("kubeconfig"))
+        return _kubeconfig_of(self.props.raw("kubeconfig"))
 
     def __str__(self) -> str:
         return f'The Kubernetes provider "{self.resource.name}"'
 
 
-def kubeconfig_of(value: Any) -> Props:
+def _kubeconfig_of(value: Any) -> Props:
     """Return a kubeconfig that is given as text or as a map; empty where it is none."""
     if isinstance(value, str) and "users" in value and len(value) < 100_000:
         try:

@@ -35,7 +35,7 @@ class Provider:
         return self.name == "default" or self.name.startswith("default_")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Resource:
     """One registered resource. Equality is identity: two resources may look alike."""
 
@@ -69,6 +69,18 @@ class Resource:
     def physical_name(self) -> str | None:
         """Name in the cloud where the inputs tell it."""
         return self.props.text("name")
+
+    def connect(
+        self, parent: str, dependencies: tuple[str, ...], property_dependencies: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Take over the edges, which are known once all resources are; views stay, as no view of one looks at them."""
+        self.parent, self.dependencies, self.property_dependencies = parent, dependencies, property_dependencies
+
+    def origins(self, key: str) -> tuple[str, ...]:
+        """Return the URNs that the value of a property may come from; all edges where nobody tells them apart."""
+        if not self.property_dependencies:
+            return tuple(self.dependencies)
+        return tuple(self.property_dependencies.get(key, ()))
 
     def view(self, make: Callable[[Resource], View]) -> View:
         """Return one view of this resource, made once and shared by all rules."""

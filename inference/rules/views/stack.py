@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
+from inference.rules.views.inlined import inlined
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.pods import PodTemplate
 from inference.rules.views.resources import Resource, Subject, short_name
@@ -22,7 +23,10 @@ class Stack:
     """The resources of one program, in registration order."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
-        self.resources = tuple(resources)
+        declared = tuple(resources)
+        self.inlined = inlined(declared)
+        """Objects inside components that the engine shows as one, by URNs made up for them."""
+        self.resources = (*declared, *self.inlined.values())
         self._by_urn = {resource.urn: resource for resource in self.resources}
         self._reached: dict[str, frozenset[str]] = {}
         self._views: dict[Any, Any] = {}
@@ -41,6 +45,8 @@ class Stack:
         for resource in self.resources:
             if resource.parent:
                 found[resource.parent].append(resource.urn)
+        for urn in self.inlined:
+            found[self.shown(urn)].append(urn)
         return found
 
     @cached_property
@@ -71,6 +77,10 @@ class Stack:
         if make not in self._views:
             self._views[make] = make(self)
         return cast("View", self._views[make])
+
+    def shown(self, urn: str) -> str:
+        """Return the URN under which the engine knows a resource: that of the component around an inlined object."""
+        return urn.rpartition("#")[0] if urn in self.inlined else urn
 
     def get(self, urn: str) -> Resource | None:
         """Return the resource of a URN."""
@@ -177,13 +187,15 @@ class Stack:
             yield resource.parent
 
     def _with_subtree(self, urn: str) -> Iterator[str]:
-        todo = [urn]
+        todo, seen = [urn], {urn}
         while todo:
             current = todo.pop()
             yield current
             resource = self._by_urn.get(current)
             if resource is not None and not resource.custom:
-                todo.extend(self._children.get(current, ()))
+                fresh = [child for child in self._children.get(current, ()) if child not in seen]
+                seen.update(fresh)
+                todo += fresh
 
 
 def _names(candidate: Resource, value: str) -> bool:

@@ -149,7 +149,7 @@ class Vpcs:
         if any(UNKNOWN in pair for pair in raw) or not pool.props.known(
             "networkConfig", "additionalNodeNetworkConfigs"
         ):
-            for urn in pool.resource.property_dependencies.get(_key(pool), ()):
+            for urn in pool.resource.origins(_key(pool)):
                 resource = self._stack.get(urn)
                 if resource is not None and resource.type == _SUBNETWORK:
                     vpc = self.of(resource.view(Subnetwork.of)[0])

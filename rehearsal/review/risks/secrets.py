@@ -30,17 +30,26 @@ def dangers(change: StackChange) -> Iterator[Danger]:
         readers = [workload for workload in serving if secret is not None and _reads(workload, secret)]
         if secret is None or not readers:
             continue
-        named = ", ".join(workload.name for workload in readers[:3])
-        more = f" and {len(readers) - 3:,} more" if len(readers) > 3 else ""
-        yield Danger(
-            kind="secret",
-            urn=moved.entry.urn,
-            resource=secret.name or moved.after.name,
-            consequence=f"Its content changes{_between(moved)}. Pods of {named}{more} that run keep the old one until "
-            "they restart, and those that start later have the new one: a caller knows one of the two.",
-            remedy="Give the callers the new credential, and restart the pods right after the update: kubectl rollout "
-            "restart, or delete the pods of a LeaderWorkerSet.",
-        )
+        told = f"Its content changes{_between(moved)}. "
+        remedy = "Give the callers the new credential together with the update"
+        if staying := [workload for workload in readers if not _restarts(workload, change)]:
+            named = ", ".join(workload.name for workload in staying[:3])
+            more = f" and {len(staying) - 3:,} more" if len(staying) > 3 else ""
+            told += f"Pods of {named}{more} that run keep the old one until they restart, and those that start later "
+            told += "have the new one: a caller knows one of the two."
+            remedy += ", and restart the pods then: kubectl rollout restart; of a LeaderWorkerSet delete the leader."
+        else:
+            told += "What reads it restarts with the update, and refuses whoever comes with the old one."
+            remedy += "."
+        name = secret.name or moved.after.name
+        yield Danger(kind="secret", urn=moved.entry.urn, resource=name, consequence=told, remedy=remedy)
+
+
+def _restarts(workload: Workload, change: StackChange) -> bool:
+    return any(
+        moved.entry.urn == workload.resource.urn and (moved.op == "replace" or moved.touches(*workload.templates))
+        for moved in moves(change, workload.resource.type)
+    )
 
 
 def _reads(workload: Workload, secret: KubernetesObject) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from inference.estimates.addresses import Range, address_ranges
 from inference.estimates.capacity import Accelerators, Need, accelerators, needs, open_ends
@@ -15,6 +16,8 @@ from rehearsal.review.document import Block, Code, Fold, Items, Paragraph, Secti
 from rehearsal.texts import plural
 
 __all__ = ["section"]
+
+T = TypeVar("T")
 
 _SHOWN = 100
 """Rows of a table; the JSON form has all of them."""
@@ -49,10 +52,10 @@ def section(change: StackChange) -> Section | None:
         return None
     old = change.before.stack if change.before else Stack(())
     new = change.after.stack if change.after else Stack(())
-    kinds = list(_accelerators(accelerators(old), accelerators(new)))
-    quotas = list(_quotas(needs(old), needs(new)))
-    named = list(_reservations(reservations(old), reservations(new)))
-    rooms = list(_addresses(address_ranges(old), address_ranges(new)))
+    kinds = _rows(accelerators(old), accelerators(new), _accelerator)
+    quotas = _rows(needs(old), needs(new), _quota)
+    named = _rows(reservations(old), reservations(new), _reservation)
+    rooms = _rows(address_ranges(old), address_ranges(new), _addresses)
     if not (kinds or quotas or named or rooms):
         return None
     compared = change.before is not None
@@ -132,67 +135,40 @@ def _request(text: tuple[str, str]) -> Text:
     return (f"{what}. ", Code(command))
 
 
-def _pairs(old: dict[tuple[str, ...], _Row], new: dict[tuple[str, ...], _Row]) -> Iterator[_Row]:
-    """Yield every line once, with the amounts of both revisions."""
-    for key, row in new.items():
-        yield _Row(key, row.cells, old[key].after if key in old else None, row.after)
-    for key, row in old.items():
-        if key not in new:
-            yield _Row(key, row.cells, row.after, None)
+def _rows(old: Iterable[T], new: Iterable[T], line: Callable[[T], _Row]) -> list[_Row]:
+    """Return every line once, with the amounts of both revisions."""
+    before, after = ({row.key: row for row in map(line, side)} for side in (old, new))
+    kept = [replace(row, before=before[key].after if key in before else None) for key, row in after.items()]
+    return [*kept, *(replace(row, before=row.after, after=None) for key, row in before.items() if key not in after)]
 
 
-def _accelerators(old: Sequence[Accelerators], new: Sequence[Accelerators]) -> Iterator[_Row]:
-    def table(found: Sequence[Accelerators]) -> dict[tuple[str, ...], _Row]:
-        rows: dict[tuple[str, ...], _Row] = {}
-        for each in found:
-            key = each.kind, each.mode, each.region
-            rows[key] = _Row(key, ((Code(each.kind),), each.mode, each.region), None, (each.least, each.most))
-        return rows
-
-    return _pairs(table(old), table(new))
+def _accelerator(each: Accelerators) -> _Row:
+    key = each.kind, each.mode, each.region
+    return _Row(key, ((Code(each.kind),), each.mode, each.region), None, (each.least, each.most))
 
 
-def _quotas(old: Sequence[Need], new: Sequence[Need]) -> Iterator[_Row]:
-    def table(found: Sequence[Need]) -> dict[tuple[str, ...], _Row]:
-        rows: dict[tuple[str, ...], _Row] = {}
-        for need in found:
-            key = need.project or "", need.region, str(need.quota), str(need.instead or "")
-            name: Text = (Code(str(need.quota)),)
-            if need.instead is not None:
-                name = (Code(str(need.quota)), " or, without it, ", Code(str(need.instead)))
-            rows[key] = _Row(key, (name, need.region, need.quota.unit), None, (need.least, need.most))
-        return rows
-
-    return _pairs(table(old), table(new))
+def _quota(need: Need) -> _Row:
+    key = need.project or "", need.region, str(need.quota), str(need.instead or "")
+    name: Text = (Code(str(need.quota)),)
+    if need.instead is not None:
+        name = (Code(str(need.quota)), " or, without it, ", Code(str(need.instead)))
+    return _Row(key, (name, need.region, need.quota.unit), None, (need.least, need.most))
 
 
-def _reservations(old: Sequence[Reservation], new: Sequence[Reservation]) -> Iterator[_Row]:
-    def table(found: Sequence[Reservation]) -> dict[tuple[str, ...], _Row]:
-        rows: dict[tuple[str, ...], _Row] = {}
-        for each in found:
-            machines, zones = ", ".join(each.machine_types) or "unknown", ", ".join(each.zones) or "unknown"
-            key = each.name, each.project or "", zones, machines
-            blocks = [consumer.block for consumer in each.consumers if consumer.block]
-            shared = f" of {each.project}" if each.shared else ""
-            made = ", made by this program" if each.declared else ""
-            name: Text = (Code(each.name), f"{shared}{made}{''.join(f', {block}' for block in blocks)}")
-            rows[key] = _Row(key, (name, zones, (Code(machines),)), None, (each.least, each.most))
-        return rows
-
-    return _pairs(table(old), table(new))
+def _reservation(each: Reservation) -> _Row:
+    machines, zones = ", ".join(each.machine_types) or "unknown", ", ".join(each.zones) or "unknown"
+    blocks = [consumer.block for consumer in each.consumers if consumer.block]
+    shared = f" of {each.project}" if each.shared else ""
+    made = ", made by this program" if each.declared else ""
+    name: Text = (Code(each.name), f"{shared}{made}{''.join(f', {block}' for block in blocks)}")
+    key = each.name, each.project or "", zones, machines
+    return _Row(key, (name, zones, (Code(machines),)), None, (each.least, each.most))
 
 
-def _addresses(old: Sequence[Range], new: Sequence[Range]) -> Iterator[_Row]:
-    def table(found: Sequence[Range]) -> dict[tuple[str, ...], _Row]:
-        rows: dict[tuple[str, ...], _Row] = {}
-        for room in found:
-            key = room.name, room.block, room.unit
-            full = ", too small" if room.fits is False else ""
-            cells: tuple[Text, ...] = ((Code(room.name),), (Code(room.block),), f"{room.holds:,} {room.unit}{full}")
-            rows[key] = _Row(key, cells, None, (room.least, room.most))
-        return rows
-
-    return _pairs(table(old), table(new))
+def _addresses(room: Range) -> _Row:
+    full = ", too small" if room.fits is False else ""
+    cells: tuple[Text, ...] = ((Code(room.name),), (Code(room.block),), f"{room.holds:,} {room.unit}{full}")
+    return _Row((room.name, room.block, room.unit), cells, None, (room.least, room.most))
 
 
 def _tables(title: str, header: Sequence[str], rows: Sequence[_Row], *, compared: bool) -> Iterator[Block]:

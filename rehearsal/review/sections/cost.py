@@ -98,8 +98,19 @@ def _headline(change: StackChange, before: _Bill, after: _Bill) -> str:
         return f"Saves {before.estimate.idle} a month idle, {before.estimate.most} at maximum."
     spans = [_both(old, new, str) for old, new in ((before.estimate.idle, idle), (before.estimate.most, most))]
     if before.estimate.idle == idle and before.estimate.most == most:
-        return f"Unchanged: {idle} a month idle, {most} at maximum."
-    return f"{spans[0]} a month idle, {spans[1]} at maximum."
+        return f"Unchanged: {idle} a month idle, {most} at maximum.{_new_budget(before, after)}"
+    return f"{spans[0]} a month idle, {spans[1]} at maximum.{_new_budget(before, after)}"
+
+
+def _new_budget(before: _Bill, after: _Bill) -> str:
+    old, new = before.agreed, after.agreed
+    sides = (("idle", old.idle_budget, new.idle_budget), ("at maximum", old.maximum_budget, new.maximum_budget))
+    told = [
+        f"{when} {' → '.join('none' if side is None else dollars(side) for side in (former, budget))}"
+        for when, former, budget in sides
+        if former != budget
+    ]
+    return f" The budget changes: {', '.join(told)}." if told else ""
 
 
 def _both(old: _T | None, new: _T | None, say: Callable[[_T], str], *, alone: bool = False) -> str:

@@ -45,7 +45,7 @@ def section(change: StackChange) -> Section | None:
     else:
         # Components are counted where something in them is; alone they are nothing that a provider knows.
         same = sum(entry.op == "same" and _state(entry).custom for entry in change.diff.changes)
-        headline = f"{told}; {same:,} unchanged." if told else "Nothing changes."
+        headline = f"{told}; {same:,} unchanged." if told else "No resource changes."
     return Section(
         key="diff",
         title="Changes",
@@ -188,6 +188,8 @@ def _sorted(entry: Change, names: values.Names, known: _Known) -> tuple[list[Pro
 
 def _row(prop: PropertyChange, source: str) -> tuple[Text, ...]:
     path: Text = (Code(prop.path), " – forces replacement") if prop.replaces else (Code(prop.path),)
+    if prop.option:
+        path = (Code(prop.path), " – ", Code(prop.option))
     if source and prop.follows:
         return path, "", ("of ", Code(parse(source).name), ", which is replaced")
     old, new = values.pair(prop.old, prop.new)
@@ -209,6 +211,7 @@ def _record(entry: Change, names: values.Names, known: _Known) -> dict[str, obje
         "properties": [
             {
                 "path": prop.path,
+                "option": prop.option or None,
                 "kind": prop.kind,
                 "old": values.opened(prop.old),
                 "new": values.opened(prop.new),

@@ -17,9 +17,9 @@ _SOURCES: tuple[tuple[str, Callable[[StackChange], Iterator[Danger]]], ...] = (
     ("places", places.dangers),
     ("data", data.dangers),
     ("capacity", capacity.dangers),
+    ("secrets", secrets.dangers),
     ("downtime", downtime.dangers),
     ("exposure", exposure.dangers),
-    ("secrets", secrets.dangers),
     ("spare", spare.dangers),
     ("versions", versions.dangers),
 )
@@ -72,7 +72,9 @@ def _headline(failing: Sequence[Danger], grave: Sequence[Danger]) -> str:
     if failing:
         rest = len(grave) - len(failing)
         return "The update cannot be applied as it is." + (f" {rest:,} more to weigh before merging." if rest else "")
-    return f"{len(grave):,} to weigh before merging." if grave else "Nothing is lost, interrupted or opened."
+    return (
+        f"{len(grave):,} to weigh before merging." if grave else "Nothing that stands is lost, interrupted or opened."
+    )
 
 
 def _reason(grave: Sequence[Danger]) -> str:

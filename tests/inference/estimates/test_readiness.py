@@ -75,6 +75,12 @@ def test_a_pool_that_is_not_known_leaves_the_node_unknown() -> None:
 
 def test_an_image_is_there_at_once_when_streamed_and_soon_when_preloaded() -> None:
     assert on_pool(serving(), gcfsConfig={"enabled": True}).phase("image").seconds == 4
+    copied = serving(image="us-central1-docker.pkg.dev/house/images/vllm-openai:v0.32.0")
+    assert on_pool(copied, gcfsConfig={"enabled": True}).phase("image").seconds == 4
+    elsewhere = serving(image="ghcr.io/house/vllm-openai:v0.32.0")
+    pulled = on_pool(elsewhere, gcfsConfig={"enabled": True}).phase("image")
+    assert pulled.seconds == 214
+    assert "not known to stream images from ghcr.io" in pulled.why
     disks = [{"diskImage": "projects/p/global/images/i", "mode": "CONTAINER_IMAGE_CACHE"}]
     preloaded = on_pool(serving(), gcfsConfig={"enabled": True}, secondaryBootDisks=disks)
     assert preloaded.phase("image").seconds == 8

@@ -62,3 +62,12 @@ def test_whoever_adds_a_pool_alone_hands_out_its_service_account_too() -> None:
     found = {permission.name: permission.role for permission in requirements.permissions(Stack([pool]))}
     assert found["iam.serviceAccounts.actAs"] == "roles/iam.serviceAccountUser"
     assert "container.clusters.create" not in found
+
+
+def test_a_pool_that_streams_images_needs_the_api_that_serves_them() -> None:
+    config = {"gcfsConfig": {"enabled": True}}
+    pool = Resource(
+        "gcp:container/nodePool:NodePool", "pool", "urn:pool", Props({"project": "house", "nodeConfig": config})
+    )
+    found = {(api.project, api.name) for api in requirements.apis(Stack([pool]))}
+    assert ("house", "containerfilesystem.googleapis.com") in found

@@ -175,6 +175,9 @@ def test_attached_t4s_bound_the_vcpus_of_every_count() -> None:
         ("a4-highgpu-8g", "hyperdisk-balanced", True),
         ("n4-standard-8", "pd-ssd", False),
         ("g2-standard-4", "hyperdisk-balanced", None),
+        ("g4-standard-48", "pd-ssd", False),  # Snapchat/GiGL pull request 393
+        ("n1-standard-8", "hyperdisk-balanced", False),  # nextflow-io/nextflow pull request 6841
+        ("e2-standard-4", "hyperdisk-balanced", False),
     ],
 )
 def test_boot_disks_fit_or_not_or_nobody_knows(name: str, disk: str, *, fits: bool | None) -> None:

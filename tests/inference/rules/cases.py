@@ -267,11 +267,22 @@ def judge(*resources: Resource) -> dict[str, list[str]]:
     return said
 
 
+def _alone(court: Judge, thing: Resource) -> list[Finding | Broken]:
+    """Judge a resource as the engine first shows it: without its edges, which its views must not depend on."""
+    edges = thing.parent, thing.dependencies, thing.property_dependencies
+    thing.connect(thing.parent, (), {})
+    found = list(court.resource(thing))
+    thing.connect(*edges)
+    return found
+
+
 def _verdicts(
     rules: Sequence[Rule], resources: Sequence[Resource], configuration: Changes | None
 ) -> list[tuple[str, str]]:
     court = Judge(rules, {rule.name: configuration for rule in rules} if configuration is not None else None)
-    found: list[Finding | Broken] = [verdict for thing in resources for verdict in court.resource(thing)]
+    found: list[Finding | Broken] = []
+    for thing in resources:
+        found += _alone(court, thing)
     found += court.stack(Stack(resources))
     for verdict in found:
         assert isinstance(verdict, Finding), f"{verdict.rule.name} crashed: {verdict.error}\n{verdict.trace}"

@@ -217,3 +217,24 @@ def test_a_controller_by_deployment_or_behind_others_counts() -> None:
 def test_objects_without_a_controller_in_the_program_are_silent() -> None:
     gateway = custom("gateway.networking.k8s.io/v1", "Gateway", "g", {})
     assert not findings(CONTROLLER, release("lws"), gateway, deployment())
+
+
+# ---------------------------------------------------------------- buckets
+
+
+@pytest.mark.parametrize(
+    ("stack", "props", "options", "found"),
+    [
+        ("prod", {"forceDestroy": True}, {"protect": False}, True),
+        ("prod", {"forceDestroy": "true"}, {"protect": False}, True),
+        ("case", {"forceDestroy": True, "labels": {"env": "production"}}, {"protect": False}, True),
+        ("dev", {"forceDestroy": True}, {"protect": False}, False),
+        ("prod", {"forceDestroy": True}, {"protect": True}, False),
+        ("prod", {"forceDestroy": False}, {"protect": False}, False),
+        ("prod", {"forceDestroy": UNKNOWN}, {"protect": False}, False),
+        ("prod", {}, {"protect": False}, False),
+    ],
+)
+def test_a_production_bucket_keeps_its_objects(stack: str, props: dict, options: dict, found: bool) -> None:
+    bucket = resource("gcp:storage/bucket:Bucket", "weights", props, options=options, stack=stack)
+    assert bool(findings(deletion.bucket_keeps_objects, bucket)) is found

@@ -6,6 +6,7 @@ import pytest
 
 from inference.rules.health_checks import (
     from_readiness_valid,
+    health_check_asks_server,
     health_check_config_valid,
     health_check_declared,
     health_check_path_served,
@@ -166,6 +167,19 @@ class TestDefinition:
         for given in ("USE_SERVING_PORT", UNKNOWN):
             check = {"config": {"httpHealthCheck": {"portSpecification": given, "port": None}}}
             assert findings(port_specified, health_policy(default=check)) == []
+
+
+class TestAsksServer:
+    def policy(self, kind: str) -> Resource:
+        config = {"type": kind, "httpHealthCheck": None, f"{kind.lower()}HealthCheck": {"port": 8000}}
+        return health_policy(default={"config": config})
+
+    def test_an_open_port_is_not_enough(self) -> None:
+        assert len(findings(health_check_asks_server, pool(), server(), self.policy("TCP"))) == 1
+
+    def test_http_or_another_workload_is_silent(self) -> None:
+        assert findings(health_check_asks_server, pool(), server(), health_policy()) == []
+        assert findings(health_check_asks_server, pool(), self.policy("TCP")) == []
 
 
 class TestReadiness:

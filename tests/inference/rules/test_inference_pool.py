@@ -100,6 +100,14 @@ class TestSelector:
     def test_pods_that_match_or_may_exist_elsewhere_are_silent(self, stack: tuple[Resource, ...]) -> None:
         assert findings(selects_model_servers, *stack) == []
 
+    def test_a_pool_of_the_picker_s_own_pods_is_found(self) -> None:
+        selecting = pool(spec={"selector": {"matchLabels": {"app": "vllm-epp"}}})
+
+        assert len(findings(selects_model_servers, selecting, picker(), deployment())) == 1
+        assert findings(selects_model_servers, selecting, picker()) == []
+        on_8000 = picker({"ports": [{"containerPort": 8000}]})
+        assert findings(selects_model_servers, selecting, on_8000, deployment()) == []
+
     def test_headless_workers_among_the_endpoints_are_found(self) -> None:
         both = pool(spec={"selector": {"matchLabels": {"app": "llama"}}})
 

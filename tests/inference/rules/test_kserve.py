@@ -6,6 +6,7 @@ import pytest
 
 from inference.rules.kserve import (
     parallelism_consistent,
+    predictor_bounds_in_order,
     route_spelled_out_on_gke,
     router_consistent,
     scaling_consistent,
@@ -180,6 +181,13 @@ def test_a_configuration_or_a_name_given_twice_is_found(spec: dict[str, Any]) ->
 )
 def test_a_configuration_given_once_is_silent(spec: dict[str, Any]) -> None:
     assert findings(scheduler_config_single, llm(spec)) == []
+
+
+@pytest.mark.parametrize(("low", "high", "count"), [(3, 2, 1), ("3", 2.0, 1), (2, 2, 0), (3, 0, 0), (UNKNOWN, 1, 0)])
+def test_the_bounds_of_a_predictor_are_in_order(low: object, high: object, count: int) -> None:
+    predictor = {"minReplicas": low, "maxReplicas": high, "model": {"modelFormat": {"name": "huggingface"}}}
+    service = custom("serving.kserve.io/v1beta1", "InferenceService", "llama", {"predictor": predictor})
+    assert len(findings(predictor_bounds_in_order, service)) == count
 
 
 class TestRouteOnGke:

@@ -316,3 +316,23 @@ def test_a_pod_with_interfaces_in_a_deployment_is_judged_alike() -> None:
     made = deployment(pod=ON_HOST, annotations=marked(["gvnic-1"], first=1))
 
     assert len(findings(pod_with_interfaces_is_not_on_host, made)) == 1
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        ({}, True),
+        ({"sourceRanges": []}, True),
+        ({"sourceTags": ["gpu"]}, False),
+        ({"sourceServiceAccounts": ["a@b.c"]}, False),
+        ({"sourceRanges": UNKNOWN}, False),
+        ({"sourceTags": UNKNOWN}, False),
+    ],
+)
+def test_a_rule_without_any_source_admits_everybody(sources: dict[str, Any], found: bool) -> None:
+    vpc = resource("gcp:compute/network:Network", "vpc", {"name": "vpc"})
+    nodes = resource("gcp:compute/subnetwork:Subnetwork", "s", {"network": "vpc", "ipCidrRange": "10.0.0.0/20"})
+    props = {"network": "vpc", "allows": [{"protocol": "all"}], **sources}
+    said = findings(sources_are_own_subnets, vpc, nodes, resource("gcp:compute/firewall:Firewall", "all", props))
+
+    assert bool(said) is found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from inference.rules.nim import api_key_from_secret, cache_on_volume, pull_secret_user
+from inference.rules.nim import api_key_from_secret, cache_on_volume, operator_secrets_exist, pull_secret_user
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN, Secret
 from tests.inference.rules.cases import changed, container, custom, deployment, findings, resource, workload
@@ -163,3 +163,26 @@ class TestCache:
         gpus = {"resources": {"limits": {"nvidia.com/gpu": "1"}}}
         service = custom("serving.kserve.io/v1beta1", "InferenceService", "nim", {"predictor": {"model": model | gpus}})
         assert findings(cache_on_volume, service) == []
+
+
+class TestOperator:
+    def service(self, **spec: Any) -> Resource:
+        image = {"repository": "nvcr.io/nim/meta/llama-3.1-8b-instruct", "tag": "1.8.4", "pullSecrets": ["ngc"]}
+        return custom("apps.nvidia.com/v1alpha1", "NIMService", "nim", {"image": image, "authSecret": "api"} | spec)
+
+    def secrets(self, *names: str) -> list[Resource]:
+        kind = "kubernetes:core/v1:Secret"
+        metadata = [{"name": name, "namespace": "serving"} for name in names]
+        return [resource(kind, m["name"], {"apiVersion": "v1", "kind": "Secret", "metadata": m}) for m in metadata]
+
+    def test_secrets_that_are_not_there_are_found(self) -> None:
+        assert len(findings(operator_secrets_exist, self.service(), *self.secrets("ngc"))) == 1
+        assert len(findings(operator_secrets_exist, self.service(), *self.secrets("ngc-secret"))) == 2
+        ngc = {"source": {"ngc": {"authSecret": "key", "pullSecret": "ngc"}}}
+        cache = custom("apps.nvidia.com/v1alpha1", "NIMCache", "nim", ngc)
+        assert len(findings(operator_secrets_exist, cache, *self.secrets("ngc", "api"))) == 1
+
+    def test_secrets_that_are_there_or_may_be_are_silent(self) -> None:
+        assert findings(operator_secrets_exist, self.service(), *self.secrets("ngc", "api")) == []
+        assert findings(operator_secrets_exist, self.service()) == []
+        assert findings(operator_secrets_exist, self.service(authSecret=UNKNOWN), *self.secrets("ngc")) == []

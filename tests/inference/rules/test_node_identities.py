@@ -131,3 +131,10 @@ def test_gke_metadata_without_a_workload_pool_is_found() -> None:
     assert not findings(rule, node_pool())
     assert not findings(rule, cluster(props={"workloadIdentityConfig": UNKNOWN}), node_pool())
     assert not findings(rule, cluster(props={"workloadIdentityConfig": None, "enableAutopilot": True}), node_pool())
+
+
+def test_edges_that_nobody_tells_apart_are_followed() -> None:
+    nodes = pool(UNKNOWN, dependencies=[ACCOUNT])
+    grants = [member(role, UNKNOWN, dependencies=[ACCOUNT]) for role in (NODE, PULL)]
+    assert not findings(ROLES, ACCOUNT, nodes, *grants)
+    assert "artifactregistry.reader" in findings(ROLES, ACCOUNT, nodes, grants[0])[0]

@@ -93,6 +93,11 @@ class TestReadable:
             {"apiVersion": "inference.networking.k8s.io/v1"},
             {"schedulingprofiles": []},
             {"scorers": []},
+            {
+                "schedulingProfiles": [
+                    {"name": "default", "plugins": [{"pluginRef": "queue-scorer", "weight": "2"}]},
+                ]
+            },
         ],
     )
     def test_what_strict_decoding_refuses_is_found(self, changes: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from inference.rules.picker_deployment import (
     kv_metric_current,
     may_read_its_pool,
     prefix_blocks_match,
+    watches_its_pool,
 )
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import UNKNOWN
@@ -83,6 +84,33 @@ class TestAccess:
         assert findings(may_read_its_pool, picker()) == []
         assert findings(may_read_its_pool, picker(pod={"serviceAccountName": UNKNOWN})) == []
         assert findings(may_read_its_pool, picker(), release("rights", "rbac")) == []
+
+
+class TestWatched:
+    @pytest.mark.parametrize(
+        "args",
+        [
+            ["--pool-name", "other", "--pool-namespace", "serving"],
+            ["--poolName=other", "--poolNamespace=serving"],
+            ["--pool-name=vllm", "--pool-namespace=web"],
+            ["--pool-name=vllm"],
+        ],
+    )
+    def test_a_picker_of_another_pool_is_found(self, args: list[str]) -> None:
+        assert len(findings(watches_its_pool, pool(), picker({"args": args}), picker_service())) == 1
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {},
+            {"args": ["--pool-name=$(POOL)", "--pool-namespace=serving"]},
+            {"args": ["--pool-name=vllm"], "env": [{"name": "NAMESPACE", "value": "serving"}]},
+            {"args": ["--pool-name=vllm"], "env": [{"name": "NAMESPACE", "valueFrom": {"fieldRef": {}}}]},
+            {"args": ["--endpoint-selector=app=vllm"]},
+        ],
+    )
+    def test_a_picker_of_its_pool_is_silent(self, changes: dict[str, Any]) -> None:
+        assert findings(watches_its_pool, pool(), picker(changes), picker_service()) == []
 
 
 class TestFailClose:

@@ -79,3 +79,32 @@ def test_a_deployment_or_a_group_on_lasting_nodes_is_silent() -> None:
     assert not findings(OUTLIVES, cluster(), pool(), deployment(props=labeled("gpus")))
     assert not findings(OUTLIVES, cluster(), pool(queued=False), leader_worker_set(props=labeled("gpus")))
     assert not findings(OUTLIVES, cluster(), pool(), leader_worker_set())
+
+
+LEADS = queueing.queue_leads_somewhere
+
+
+def cluster_queue(flavor: object = "h200", name: object = "gpus") -> Resource:
+    resources = [{"coveredResources": ["nvidia.com/gpu"], "flavors": [{"name": flavor, "resources": []}]}]
+    props = {"metadata": {"name": name}}
+    return custom("kueue.x-k8s.io/v1beta2", "ClusterQueue", "queue", {"resourceGroups": resources}, props)
+
+
+def flavor(name: object = "h200") -> Resource:
+    return custom("kueue.x-k8s.io/v1beta1", "ResourceFlavor", "flavor", {}, {"metadata": {"name": name}})
+
+
+def test_a_queue_that_leads_nowhere_is_found() -> None:
+    assert len(findings(LEADS, local_queue(), cluster_queue(name="other"), flavor())) == 1
+    assert len(findings(LEADS, local_queue(), cluster_queue("h100"), flavor())) == 1
+
+
+def test_a_queue_that_leads_somewhere_or_may_is_silent() -> None:
+    for stack in (
+        (local_queue(), cluster_queue(), flavor()),
+        (local_queue(),),
+        (cluster_queue(),),
+        (local_queue(), cluster_queue(name=UNKNOWN), flavor()),
+        (cluster_queue(UNKNOWN), flavor()),
+    ):
+        assert findings(LEADS, *stack) == []

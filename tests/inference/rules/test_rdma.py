@@ -64,6 +64,14 @@ def test_interfaces_on_the_object_itself_reach_no_pod() -> None:
 def test_interfaces_on_the_template_are_silent() -> None:
     for made in (*kinds({}, marked()), group()):
         assert findings(interfaces_on_template, made) == []
+    served = custom(
+        "serving.kserve.io/v1beta1",
+        "InferenceService",
+        "llama",
+        {"predictor": {"containers": [rdma_container()]}},
+        {"metadata": {"annotations": marked()}},
+    )
+    assert findings(interfaces_on_template, served) == []
     both = deployment(
         containers=[rdma_container()], annotations=marked(), props={"metadata": {"annotations": marked()}}
     )
@@ -255,7 +263,12 @@ def test_a_sidecar_without_gpus_needs_no_capability() -> None:
     assert findings(container_locks_memory, made) == []
 
 
-@pytest.mark.parametrize("image", ["nccl-plugin-gib-diagnostic", "nccl-plugin-gib-diagnostic-arm64"])
+def test_a_pod_without_gpus_on_the_one_rdma_nic_of_its_node_is_silent() -> None:
+    for made in kinds({"resources": None, "image": "intel/oneapi-hpckit:2025.0.0"}, marked(["rdma-0"])):
+        assert findings(pod_takes_all_interfaces, made) == []
+
+
+@pytest.mark.parametrize("image", ["nccl-plugin-gib-diagnostic", "nccl-gib-a4x-max-arm64"])
 def test_the_published_nccl_test_runs_without_the_capability(image: str) -> None:
     reference = f"us-docker.pkg.dev/gce-ai-infra/gpudirect-gib/{image}:v1.1.0"
     for made in kinds({"securityContext": None, "image": reference}, marked()):

@@ -191,6 +191,12 @@ class TestParent:
 
         assert len(findings(parent_admits, listening, route(spec={"hostnames": asked}))) == count
 
+    @pytest.mark.parametrize(("port", "count"), [(443, 0), (443.0, 0), (80, 1), ("80", 1), (UNKNOWN, 0), (None, 0)])
+    def test_the_port_that_a_route_names_is_one_of_a_listener(self, port: object, count: int) -> None:
+        hanging = route(spec={"parentRefs": [{"name": "inference", "port": port}]})
+
+        assert len(findings(parent_admits, gateway(), hanging)) == count
+
     def test_a_gateway_of_another_namespace_or_name_is_found(self) -> None:
         elsewhere = gateway(props={"metadata": {"namespace": "gateways"}})
         misspelt = route(spec={"parentRefs": [{"name": "inferense"}]})
@@ -252,6 +258,18 @@ class TestBackend:
         to_service = route(backend={"group": None, "kind": "Service", "name": "vlllm", "port": 80})
 
         assert len(findings(backend_resolves, to_service, service())) == 1
+
+    def test_a_pool_that_is_not_among_those_of_its_namespace_is_found(self) -> None:
+        wrong = route(backend={"name": "vlllm"})
+
+        assert len(findings(backend_resolves, gateway(), wrong, pool())) == 1
+        assert findings(backend_resolves, gateway(), route(), pool()) == []
+        for silent in ((), (pool(), release("x", "own-chart")), (pool(props={"metadata": {"name": UNKNOWN}}),)):
+            assert findings(backend_resolves, gateway(), wrong, *silent) == []
+        served = custom("serving.kserve.io/v1alpha1", "LLMInferenceService", "qwen", {})
+        assert (
+            findings(backend_resolves, gateway(), route(backend={"name": "qwen-inference-pool"}), pool(), served) == []
+        )
 
     def test_a_service_that_something_else_may_bring_is_silent(self) -> None:
         to_service = route(backend={"group": None, "kind": "Service", "name": "llama-head-svc", "port": 80})

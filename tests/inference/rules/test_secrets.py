@@ -35,6 +35,14 @@ class TestReference:
     def test_a_name_that_is_not_among_those_of_the_namespace_is_found(self) -> None:
         assert len(findings(reference_resolves, deployment(), secret("huggingface-token"))) == 1
 
+    def test_a_key_of_an_inference_service_counts(self) -> None:
+        token = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hf-token", "key": "HF_TOKEN"}}}
+        predictor = {"model": {"modelFormat": {"name": "huggingface"}, "env": [token]}}
+        service = custom("serving.kserve.io/v1beta1", "InferenceService", "llama", {"predictor": predictor})
+
+        assert len(findings(reference_resolves, service, secret())) == 1
+        assert findings(reference_resolves, service, secret(stringData={"HF_TOKEN": Secret("x")})) == []
+
     def test_a_copy_that_is_missing_in_the_namespace_is_found(self) -> None:
         assert "infra" in findings(reference_resolves, deployment(), secret(namespace="infra"))[0]
 

@@ -259,6 +259,20 @@ def test_a_pod_that_selects_no_real_slice_is_found(selector: tuple[str, str]) ->
 
 
 @pytest.mark.parametrize(
+    ("label", "meant"),
+    [("tpu-v6e", "tpu-v6e-slice"), ("v6e", "tpu-v6e-slice"), ("tpu-v5e-podslice", "tpu-v5-lite-podslice")],
+)
+def test_a_pod_that_misspells_its_accelerator_is_told_the_label(label: str, meant: str) -> None:
+    (found,) = findings(EXISTS, pod(selector=(label, "2x2")))
+    assert found.endswith(f"Write {meant}.")
+
+
+@pytest.mark.parametrize("label", ["tpu-v3-slice", "tpu-v5-lite-device", "tpu9x"])
+def test_an_accelerator_that_is_not_known_is_silent(label: str) -> None:
+    assert not findings(EXISTS, pod(selector=(label, "2x2")))
+
+
+@pytest.mark.parametrize(
     "selector",
     [("tpu-v6e-slice", "4x4"), ("tpu-v5p-slice", "2x2x2"), ("tpu-v5-lite-device", "2x2"), ("tpu-v9-slice", "9x9")],
 )

@@ -85,6 +85,11 @@ def test_an_option_that_is_too_new_is_found():
     assert "0.18.0" in findings(options_exist, made)[0]
 
 
+def test_an_option_written_out_is_found_in_any_version():
+    (found,) = findings(options_exist, serving(args=["--max-model-length", "8192"], image=image("v0.11.0")))
+    assert "Write --max-model-len." in found
+
+
 def test_a_slip_of_one_letter_is_found_in_any_version():
     for tag in ("v0.9.0", "v0.40.0", "latest"):
         assert "--max-model-len" in findings(options_exist, serving(args=["--max-model-ln", "1"], image=image(tag)))[0]
@@ -273,6 +278,7 @@ TOKENLESS = {"env": [{"name": "LD_LIBRARY_PATH", "value": "/usr/local/nvidia/lib
     [
         TOKENLESS,
         {"env": None},
+        TOKENLESS | {"env": [{"name": "HF_TOKEN", "value": ""}]},
         TOKENLESS | {"command": ["vllm", "serve", "meta-llama/Llama-3.2-90B-Vision-Instruct"]},
         TOKENLESS | {"command": ["bash", "-c"], "args": ["exec vllm serve google/gemma-2b-it"]},
         TOKENLESS

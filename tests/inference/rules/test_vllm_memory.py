@@ -4,6 +4,7 @@ import pytest
 
 from inference.rules.views.values import UNKNOWN
 from inference.rules.vllm_memory import (
+    dtype_suits_model,
     gpu_computes_fp8,
     gpu_runs_dtype,
     gpu_runs_formats,
@@ -258,3 +259,17 @@ def test_a_pod_that_may_run_on_a_better_pool_is_silent():
 def test_a_pod_that_names_its_gpu_is_judged_once():
     t4 = pool(T4, "n1-standard-4")
     assert not findings(pool_runs_formats, cluster(), t4, on(T4, "--dtype=bfloat16"))
+
+
+@pytest.mark.parametrize(
+    ("model", "dtype", "count"),
+    [
+        ("google/gemma-3-4b-it", "float16", 1),
+        ("google/gemma-2-9b-it", "half", 1),
+        ("google/gemma-3-4b-it", "bfloat16", 0),
+        ("google/gemma-3-4b-it", "auto", 0),
+        ("Qwen/Qwen2.5-7B-Instruct", "half", 0),
+    ],
+)
+def test_a_model_is_served_in_a_type_in_which_it_is_stable(model, dtype, count):
+    assert len(findings(dtype_suits_model, on("nvidia-l4", f"--dtype={dtype}", model=model))) == count

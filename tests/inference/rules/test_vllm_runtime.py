@@ -8,6 +8,7 @@ from inference.rules.vllm_runtime import (
     driver_path_stated,
     driver_precedes_compat,
     driver_runs_cuda,
+    image_fits_accelerator,
     linker_finds_driver,
 )
 from tests.inference.rules.cases import cluster, container, custom, deployment, findings, leader_worker_set, node_pool
@@ -234,3 +235,15 @@ def test_a_server_with_nowhere_to_write_is_found(changes, pod):
 )
 def test_a_server_that_may_write_is_silent(changes, pod):
     assert not findings(caches_are_writable, serving(pod=pod, **changes))
+
+
+def test_an_image_for_another_accelerator_is_found():
+    tpus = {"resources": {"requests": None, "limits": {"google.com/tpu": 4, "nvidia.com/gpu": None}}}
+    assert "vllm/vllm-tpu" in findings(image_fits_accelerator, serving(**tpus))[0]
+    assert "vllm/vllm-openai" in findings(image_fits_accelerator, serving(image="vllm/vllm-tpu:v0.12.0"))[0]
+
+
+def test_an_image_for_its_accelerator_or_of_somebody_s_own_is_silent():
+    tpus = {"resources": {"requests": None, "limits": {"google.com/tpu": 4, "nvidia.com/gpu": None}}}
+    for made in (serving(), serving(image="vllm/vllm-tpu:v0.12.0", **tpus), serving(image="acme/vllm:v1", **tpus)):
+        assert not findings(image_fits_accelerator, made)

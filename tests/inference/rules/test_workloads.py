@@ -10,9 +10,10 @@ from inference.rules.workloads import (
     probe_is_valid,
     restart_policy_fits,
     server_has_controller,
+    service_account_exists,
     template_is_valid,
 )
-from tests.inference.rules.cases import container, custom, deployment, findings, leader_worker_set, workload
+from tests.inference.rules.cases import container, custom, deployment, findings, leader_worker_set, resource, workload
 
 RULES = (
     accelerators_are_whole,
@@ -276,3 +277,26 @@ def test_templates_that_are_no_templates_are_survived(rule):
         findings(rule, workload("kubernetes:apps/v1:Deployment", "apps/v1", "Deployment", "x", {}, {"spec": spec}))
     odd = {"resources": {"limits": {"nvidia.com/gpu": 1e308}, "requests": {"nvidia.com/gpu": "nan"}}, "ports": {}}
     findings(rule, deployment(containers=[container(odd)]))
+
+
+# Service accounts
+
+
+def account(name="vllm", namespace="serving"):
+    metadata = {"metadata": {"name": name, "namespace": namespace}}
+    token = "kubernetes:core/v1:ServiceAccount"  # noqa: S105
+    return resource(token, str(name), {"apiVersion": "v1", "kind": "ServiceAccount"} | metadata)
+
+
+@pytest.mark.parametrize("declared", [account("vllm-server"), account("vlm-serve"), account("llm", "other")])
+def test_a_service_account_that_is_not_there_is_found(declared):
+    name = "llm" if declared.name == "llm" else "vllm-serve"
+    for made in (deployment(pod={"serviceAccountName": name}), job({"serviceAccountName": name})):
+        assert len(findings(service_account_exists, made, declared)) == 1
+
+
+@pytest.mark.parametrize("name", ["vllm", "default", "made-by-others", UNKNOWN])
+def test_a_service_account_that_is_there_or_may_be_is_silent(name):
+    assert not findings(service_account_exists, deployment(pod={"serviceAccountName": name}), account())
+    assert not findings(service_account_exists, deployment(pod={"serviceAccountName": name}))
+    assert not findings(service_account_exists, deployment(pod={"serviceAccountName": "vlm"}), account(UNKNOWN))

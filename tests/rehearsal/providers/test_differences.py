@@ -70,6 +70,11 @@ def test_a_cloud_resource_is_made_anew(cloud: Cloud, token: str, path: str) -> N
         ("apps/v1:Deployment", "spec.selector.matchLabels.app"),
         ("apps/v1:StatefulSet", "spec.serviceName"),
         ("batch/v1:Job", "spec.template.spec.restartPolicy"),
+        ("batch/v1:Job", "spec.completions"),
+        ("core/v1:PersistentVolume", "spec.csi.volumeHandle"),
+        ("core/v1:Pod", "spec.containers.image"),
+        ("core/v1:ResourceQuota", "spec.scopes"),
+        ("apps/v1:StatefulSet", "spec.revisionHistoryLimit"),
         ("core/v1:Service", "spec.clusterIP"),
         ("core/v1:ConfigMap", "data.key"),
         ("core/v1:Secret", "type"),
@@ -98,12 +103,27 @@ def test_another_field_of_an_object_changes_in_place(cloud: Cloud, kind: str, pa
     assert not found.replaces
 
 
+def test_a_subnetwork_grows_in_place_and_is_made_anew_where_it_shrinks_or_moves(cloud: Cloud) -> None:
+    token = urn("gcp:compute/subnetwork:Subnetwork")
+    old = {"ipCidrRange": "10.0.0.0/20"}
+    grown, shrunk, moved = ({"ipCidrRange": block} for block in ("10.0.0.0/16", "10.0.0.0/24", "10.8.0.0/20"))
+    assert not cloud.gcp.diff(token, old, grown).replaces
+    for new in (shrunk, moved):
+        assert cloud.gcp.diff(token, old, new).replaces == ["ipCidrRange"]
+    assert not cloud.gcp.diff(token, old, {"ipCidrRange": UNKNOWN}).replaces
+
+
 @pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
 def test_content_that_the_provider_is_told_to_change_in_place_does(cloud: Cloud, kind: str) -> None:
     cloud.kubernetes.configure(kubeconfig="{}", **{f"enable{kind}Mutable": "true"})
     token = urn(f"kubernetes:core/v1:{kind}")
     assert not cloud.kubernetes.diff(token, nested("data.key", "a"), nested("data.key", "b")).replaces
     assert cloud.kubernetes.diff(token, nested("metadata.name", "a"), nested("metadata.name", "b")).replaces
+
+
+def test_the_type_of_a_secret_changes_in_a_new_one_whatever_the_provider_is_told(cloud: Cloud) -> None:
+    cloud.kubernetes.configure(kubeconfig="{}", enableSecretMutable="true")
+    assert cloud.kubernetes.diff(urn("kubernetes:core/v1:Secret"), {"type": "Opaque"}, {"type": "other"}).replaces
 
 
 def test_an_added_and_a_removed_property_say_so(cloud: Cloud) -> None:

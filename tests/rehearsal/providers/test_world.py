@@ -76,6 +76,53 @@ def test_an_update_of_what_is_gone_fails(cloud: Cloud) -> None:
         cloud.gcp.update(urn(NETWORK, "vpc"), {"name": "vpc", "mtu": 1460})
 
 
+@pytest.mark.parametrize("preview", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("resource.k8s.io/v1:ResourceClaimTemplate", "spec"),
+        ("resource.nvidia.com/v1beta1:ComputeDomain", "spec"),
+        ("storage.k8s.io/v1:StorageClass", "reclaimPolicy"),
+    ],
+)
+def test_a_field_that_no_update_changes_is_refused_in_preview_and_update(
+    cloud: Cloud, kind: str, path: str, preview: bool
+) -> None:
+    token = urn(f"kubernetes:{kind}")
+    made = {"metadata": {"name": "a"}, path: "one"}
+    cloud.kubernetes.create(token, made)
+    cloud.kubernetes.update(token, {**made, "metadata": {"name": "a", "labels": {"a": "b"}}}, preview=preview)
+    with pytest.raises(grpc.RpcError, match=f"{path}: Invalid value: field is immutable"):
+        cloud.kubernetes.update(token, {**made, path: "two"}, preview=preview)
+
+
+@pytest.mark.parametrize("taken", ["10.0.8.0/24", "10.0.0.0/16"])
+def test_two_subnetworks_of_a_network_have_no_address_in_common(cloud: Cloud, taken: str) -> None:
+    secondary = [{"rangeName": "pods", "ipCidrRange": "10.4.0.0/16"}]
+    inside = {"network": "vpc", "ipCidrRange": "10.0.0.0/20", "secondaryIpRanges": secondary}
+    cloud.gcp.make(SUBNETWORK, "nodes", inside)
+    for block in (taken, "10.4.1.0/24"):
+        with pytest.raises(grpc.RpcError, match="conflicts with existing subnetwork"):
+            cloud.gcp.make(SUBNETWORK, "more", {"network": "vpc", "ipCidrRange": block})
+    cloud.gcp.make(SUBNETWORK, "elsewhere", {"network": "other", "ipCidrRange": taken})
+    cloud.gcp.make(SUBNETWORK, "beside", {"network": "vpc", "ipCidrRange": "10.0.16.0/20"})
+
+
+def test_the_ranges_of_pods_stay_as_long_as_a_cluster_is_in_them(cloud: Cloud) -> None:
+    pods = {"rangeName": "pods", "ipCidrRange": "10.4.0.0/16"}
+    nodes = {"name": "nodes", "network": "vpc", "ipCidrRange": "10.0.0.0/20"}
+    cloud.gcp.make(SUBNETWORK, "nodes", {**nodes, "secondaryIpRanges": [pods]})
+    moved = {**nodes, "secondaryIpRanges": [{**pods, "ipCidrRange": "10.5.0.0/16"}]}
+    more = {**nodes, "secondaryIpRanges": [pods, {"rangeName": "more", "ipCidrRange": "10.6.0.0/16"}]}
+    home = {"name": "c", "location": "us-central1", "subnetwork": "nodes", "deletionProtection": False}
+    cloud.gcp.make(CLUSTER, "c", home)
+    with pytest.raises(grpc.RpcError, match="already being used by"):
+        cloud.gcp.update(urn(SUBNETWORK, "nodes"), moved)
+    cloud.gcp.update(urn(SUBNETWORK, "nodes"), more)
+    cloud.gcp.delete(CLUSTER, "c")
+    cloud.gcp.update(urn(SUBNETWORK, "nodes"), moved)
+
+
 @pytest.mark.parametrize(
     ("token", "inputs"),
     [

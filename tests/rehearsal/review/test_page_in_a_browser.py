@@ -45,6 +45,8 @@ document.getElementById("page").addEventListener("load", () => {
     verdict: inner.querySelector("#verdict").innerText,
     background: inner.defaultView.getComputedStyle(inner.querySelector("#verdict")).backgroundColor,
     tables: [...inner.querySelectorAll(":not(details) > .table table")].map(size),
+    cut: [...inner.querySelectorAll(".table")].filter(each => each.scrollWidth > each.clientWidth + 1)
+      .map(each => each.querySelector("tr").innerText),
     pictures: [...inner.querySelectorAll("svg")].map(size),
     drawn: [...inner.querySelectorAll("svg text")].map(each => each.textContent),
     outside: texts.filter(each => {
@@ -119,6 +121,7 @@ def test_verdict_tables_and_picture_are_seen_and_every_text_lies_in_its_box(tmp_
     assert min(seen["banner"]) > 40
     assert seen["tables"]
     assert all(min(size) > 10 for size in seen["tables"])
+    assert not seen["cut"], "what a property was and becomes is seen without scrolling sideways"
     ((wide, high),) = seen["pictures"]
     assert wide > 600
     assert high > 300

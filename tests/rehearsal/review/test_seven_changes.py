@@ -82,6 +82,14 @@ def _budget(config: Config) -> None:
     config[f"{NAMESPACE}:costs"] = {"monthlyBudget": {"maximum": 1_000_000}}
 
 
+def _production() -> Config:
+    return variants.read(ROOT / "Pulumi.prod.yaml")
+
+
+def _unlocked(config: Config) -> None:
+    _section(config, "cluster")["locked"] = False
+
+
 def _untouched(config: Config) -> None:
     """Change nothing."""
 
@@ -96,6 +104,7 @@ CHANGES: dict[str, tuple[Callable[[], Config], Callable[[Config], None]]] = {
     "pool": (_two_pools, _without_pool),
     "key": (_base, _key),
     "budget": (_base, _budget),
+    "lock": (_production, _unlocked),
     "calm": (_base, _untouched),
 }
 
@@ -205,12 +214,16 @@ def test_an_opened_gateway_is_one_class_and_a_danger(reviewed: Reviewed) -> None
     assert _dangers(reviewed, "exposure") == {("exposure", "inference")}
 
 
-def test_another_key_is_one_copy_of_a_secret_and_a_danger_to_who_calls(reviewed: Reviewed) -> None:
+def test_another_key_restarts_the_server_that_asks_for_it_and_endangers_who_calls(reviewed: Reviewed) -> None:
     place = 'metadata.annotations["gke-inference/source"]'
     sources = ("llm-api-key-dev/versions/latest", "another-key/versions/latest")
-    assert _changes(reviewed, "key") == {"namespace-model-api-key": ("update", {place: sources})}
-    assert _dangers(reviewed, "key") == {("secret", "model-api-key")}
-    assert _stack(reviewed, "key")["reason"] == f"model-api-key – its content changes from {sources[0]} to {sources[1]}"
+    assert _changes(reviewed, "key") == {
+        "namespace-model-api-key": ("update", {place: sources}),
+        "qwen-server": ("update", {'spec.template.metadata.annotations["gke-inference/api-key"]': sources}),
+    }
+    assert _dangers(reviewed, "key") == {("secret", "model-api-key"), ("downtime", QWEN)}
+    reason = f"model-api-key – its content changes from {sources[0]} to {sources[1]}, and 1 more"
+    assert _stack(reviewed, "key")["reason"] == reason
 
 
 def test_another_budget_changes_no_resource_and_is_told(reviewed: Reviewed) -> None:
@@ -219,6 +232,11 @@ def test_another_budget_changes_no_resource_and_is_told(reviewed: Reviewed) -> N
     assert stack["verdict"] == "safe"
     assert stack["sections"]["cost"]["data"]["before"]["budget"] == {"idle": None, "maximum": None}
     assert stack["sections"]["cost"]["data"]["after"]["budget"] == {"idle": None, "maximum": 1_000_000}
+
+
+def test_a_lock_that_is_taken_off_changes_the_protection_and_nothing_else(reviewed: Reviewed) -> None:
+    assert _changes(reviewed, "lock") == {"inference-cluster": ("update", {"deletionProtection": (True, False)})}
+    assert {kind for kind, _ in _dangers(reviewed, "lock")} == {"protection"}
 
 
 def test_another_version_of_the_cluster_is_one_property_and_a_danger(reviewed: Reviewed) -> None:

@@ -204,6 +204,8 @@ def test_a_budget_that_changes_says_what_it_was() -> None:
 
     assert "Budget at maximum: $2,000 a month, instead of $1,500; $875 to spare." in budget(1500, 2000)
     assert "Budget at maximum: none any more; it was $1,500 a month." in budget(1500, 0)
+    found = made(plan(pool(), costs={"monthlyBudget": {"idle": 9}}), plan(pool(), costs={}))
+    assert str(found.headline).endswith("at maximum. The budget changes: idle $9.00 → none.")
 
 
 def test_an_unknown_price_is_in_no_sum_and_named() -> None:

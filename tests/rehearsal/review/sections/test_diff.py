@@ -38,6 +38,23 @@ def test_an_argument_more_is_one_addition_wherever_it_stands() -> None:
     assert properties(before, after) == {path: (None, "--new")}
 
 
+def test_a_changed_value_on_a_command_line_is_told_with_its_option() -> None:
+    before = deployment(arguments=["--max-model-len", "4096", "--enforce-eager", "--api-key", "hunter2"])
+    after = deployment(arguments=["--max-model-len", "2048", "--enforce-lazy", "--api-key", "hunter3"])
+    (change,) = changes([before], [after])
+    told = {
+        prop["path"].rpartition(".")[2]: (prop["option"], prop["old"], prop["new"]) for prop in change["properties"]
+    }
+    assert told == {
+        "args[2]": ("--max-model-len", "4096", "2048"),
+        "args[3]": (None, "--enforce-eager", "--enforce-lazy"),
+        "args[5]": ("--api-key", "[secret]", "[secret]"),
+    }
+    text = written([before], [after])
+    assert "args[2]` – `--max-model-len` | `4096` | `2048` |" in text
+    assert "hunter" not in text
+
+
 def test_entries_with_names_are_compared_by_name() -> None:
     one, two, three = ({"name": name, "value": "x"} for name in ("ONE", "TWO", "THREE"))
     path = 'spec.template.spec.containers["vllm"].env["ONE"]'

@@ -340,6 +340,8 @@ def test_another_secret_under_a_server_is_a_danger_and_under_nobody_it_is_none()
     assert "changes from old/versions/1 to new/versions/1. Pods of model" in said([keyed, before], [keyed, after])
     assert told([deployment(), before], [deployment(), after]) == []
     assert told([keyed, before], [keyed, copied("old/versions/1")]) == []
+    restarted = deployment(env=[KEY, {"name": "KEY_VERSION", "value": "2"}])
+    assert "restarts with the update, and refuses" in said([keyed, before], [restarted, after])
 
 
 # Locks and places

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import io
+import itertools
 import logging
 import os
 import runpy
@@ -36,6 +37,7 @@ _AMBIENT = ("CLOUDSDK_", "GCLOUD_", "GOOGLE_", "KUBECONFIG", "PULUMI_CONFIG", "P
 """Environment variables that the SDKs read; a plan must not depend on whose desk it is made at."""
 
 _PACKAGE = Path(__file__).resolve().parent
+_NUMBER = "_rehearsal_number"
 
 
 class _Inline(ThreadPoolExecutor):
@@ -84,7 +86,7 @@ def run(
     engine = Engine()
     started = time.monotonic_ns()
     output = io.StringIO()
-    with _surroundings(root or folder, folder), contextlib.redirect_stdout(output):
+    with _surroundings(root or folder, folder), _numbered(), contextlib.redirect_stdout(output):
         contextvars.copy_context().run(
             _run, program, project, stack, config, secret_keys, monitor, engine, root, preview
         )
@@ -135,6 +137,28 @@ def _run(
         raise _explained(error, program) from None
     finally:
         _close(loop)
+
+
+@contextlib.contextmanager
+def _numbered() -> Iterator[None]:
+    """Hash resources by the order of their making.
+
+    The SDK waits for sets of them. Hashed by their addresses, as Python does it, these have another order in every run,
+    and so would the registrations.
+    """
+    count, before = itertools.count(), pulumi.Resource.__hash__
+
+    def number(self: pulumi.Resource) -> int:
+        found: int | None = self.__dict__.get(_NUMBER)
+        if found is None:
+            found = self.__dict__[_NUMBER] = next(count)
+        return found
+
+    pulumi.Resource.__hash__ = number  # type: ignore[method-assign, assignment] # of resources, not of all objects
+    try:
+        yield
+    finally:
+        pulumi.Resource.__hash__ = before  # type: ignore[method-assign]
 
 
 def _execute(program: Path) -> None:

@@ -14,7 +14,8 @@ from inference.problems import ProblemsError
 from rehearsal.errors import ProgramError
 from rehearsal.plan import Plan, ResourceState, Timeouts
 from rehearsal.values import Secret
-from tests.rehearsal.conftest import ROOT, Throwaway
+from tests.rehearsal.conftest import Throwaway
+from tests.support.stacks import ROOT
 
 Named = Callable[[Plan, str], ResourceState]
 
@@ -269,7 +270,7 @@ def test_a_bug_is_reported_from_the_programs_own_line_on(project: Throwaway) -> 
     assert "ZeroDivisionError: division by zero" in str(caught.value)
     assert "in broken" in str(caught.value)
     assert "runpy" not in str(caught.value)
-    assert "engine.py" not in str(caught.value)
+    assert "program.py" not in str(caught.value)
 
 
 def test_a_bug_inside_apply_is_reported_too(project: Throwaway) -> None:
@@ -342,3 +343,22 @@ def test_an_unknown_look_up_says_where_to_add_it(project: Throwaway) -> None:
 def test_a_timeout_that_is_none_is_refused(project: Throwaway, duration: str) -> None:
     with pytest.raises(ProgramError, match="is not a duration"):
         project.run(f'Box("b", opts=O(custom_timeouts=pulumi.CustomTimeouts(create="{duration}")))')
+
+
+def test_the_order_of_registrations_is_the_same_in_every_run(project: Throwaway) -> None:
+    project.program("""
+        boxes = [Box(f"box{n}") for n in range(8)]
+        nets = [
+            gcp.compute.Network(f"net{n}-{m}", opts=O(parent=box, provider=cloud, depends_on=boxes[:n]))
+            for n, box in enumerate(boxes) for m in range(n)
+        ]
+        for n in range(8):
+            inner = Box(f"inner{n}", opts=O(depends_on=[nets[-n], *boxes[n:]]))
+            gcp.compute.Network(f"late{n}", opts=O(parent=inner, provider=cloud))
+    """)
+    ballast, orders = [], []
+    for run in range(3):
+        ballast.append([bytearray(61 * run + size) for size in range(997)])  # so that addresses differ
+        orders.append([state.urn for state in project.run()])
+
+    assert orders[0] == orders[1] == orders[2]
