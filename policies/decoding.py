@@ -53,7 +53,7 @@ def resource(
 
 
 def edges(message: analyzer_pb2.AnalyzerResource) -> tuple[str, tuple[str, ...], Mapping[str, tuple[str, ...]]]:
-    """Return the parent of a resource of a stack, all that it waits for, and where each property comes from, as URNs."""
+    """Return the parent of a resource of a stack, what it waits for, and where each property comes from, as URNs."""
     told = message.propertyDependencies
     by_property = {name: tuple(told[name].urns) for name in sorted(told)}
     return message.parent or message.options.parent, tuple(message.dependencies), by_property

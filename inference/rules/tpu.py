@@ -30,6 +30,7 @@ from inference.rules.views.cloud import NodePool
 from inference.rules.views.fleet import Fleet
 from inference.rules.views.placement import Placement
 from inference.rules.views.resources import Resource
+from inference.rules.views.servers import ModelServer
 from inference.rules.views.stack import Stack
 
 _TOPOLOGY = "https://cloud.google.com/kubernetes-engine/docs/concepts/plan-tpus"
@@ -287,6 +288,40 @@ def pod_topology_exists(placement: Placement) -> Iterator[str]:
         slice_of(generation, topology)
     except ValueError as error:
         yield f"{placement} selects a slice that does not exist: {_inside(str(error))}."
+
+
+@rule(
+    "tpu-server-fills-slice",
+    title="A server on a slice of several hosts has a pod on each of them",
+    breaks="The chips of a slice start together: with fewer pods than hosts the runtime waits for the others until a "
+    "timeout, and the whole slice is paid for.",
+    fix="Serve from a LeaderWorkerSet whose size is the number of hosts, or select a topology of one host.",
+    source=_TPUS,
+    severity=Severity.HIGH,
+    covers=("TPU-003",),
+    on=Placement,
+)
+def server_fills_slice(placement: Placement) -> Iterator[str]:
+    pod = placement.pod
+    generation, topology = _selected(placement)
+    if generation is None or topology is None or not placement.tpus or not pod.object.resource.view(ModelServer.of):
+        return
+    try:
+        hosts = slice_of(generation, topology).nodes
+    except ValueError:
+        return
+    group = pod.object.kind == "LeaderWorkerSet"
+    pods = pod.size if group else pod.replicas
+    if hosts < 2 or pods is None or pod.role == "worker" or pod.object.kind not in _COUNTED:
+        return
+    if pods != hosts if group else pods < hosts:
+        yield (
+            f"{placement} selects a slice of {hosts} hosts ({topology}) and makes {pods} pods for it; the chips wait "
+            f"for each other and nothing is served. Use a LeaderWorkerSet with leaderWorkerTemplate.size: {hosts}."
+        )
+
+
+_COUNTED = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "LeaderWorkerSet"})
 
 
 @rule(

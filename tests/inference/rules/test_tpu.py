@@ -303,3 +303,29 @@ def test_chips_are_summed_over_the_containers_of_a_pod() -> None:
 @pytest.mark.parametrize("rule", [NAMES, EXISTS, WHOLE])
 def test_gpu_pods_are_none_of_these_rules_business(rule: Rule) -> None:
     assert not findings(rule, cluster(), node_pool(), deployment())
+
+
+# ---------------------------------------------------------------- servers on several hosts
+
+
+FILLS = tpu.server_fills_slice
+SLICE = {"nodeSelector": {LABEL: "tpu-v6e-slice", SHAPE: "4x4"}}
+
+
+def slice_group(size: int) -> Resource:
+    return leader_worker_set(size=size, containers=[tpus("4")], leader=SLICE, worker=SLICE)
+
+
+def test_a_server_with_fewer_pods_than_its_slice_has_hosts_is_found() -> None:
+    assert "size: 4" in findings(FILLS, pod(selector=("tpu-v6e-slice", "4x4")))[0]
+    assert len(findings(FILLS, slice_group(2))) == 1
+    assert len(findings(FILLS, slice_group(8))) == 1
+
+
+def test_a_server_that_fills_its_slice_or_may_is_silent() -> None:
+    four = deployment(containers=[tpus("4")], pod=SLICE, spec={"replicas": 4})
+    unknown = deployment(containers=[tpus("4")], pod=SLICE, spec={"replicas": UNKNOWN})
+    for silent in (slice_group(4), pod(), pod("8", selector=("tpu-v6e-slice", "2x4")), four, unknown):
+        assert findings(FILLS, silent) == []
+    training = {"command": ["python", "train.py"], "image": "acme/train:v1", "args": None}
+    assert findings(FILLS, deployment(containers=[tpus("4") | training], pod=SLICE)) == []
