@@ -25,7 +25,8 @@ _CHOOSING = "gcp:"
 @dataclass(frozen=True, slots=True)
 class _Asked:
     request: analyzer_pb2.AnalyzeRequest
-    resource: Resource
+    resource: Resource | None
+    """What it was decoded to, where a rule had to look at it."""
 
 
 class Recall:
@@ -35,6 +36,10 @@ class Recall:
         self.retained: frozenset[str] = frozenset()
         """URNs of resources that stay when the program lets go of them; the protocol does not tell, a plan does."""
         self._asked: dict[str, _Asked] = {}
+
+    def note(self, request: analyzer_pb2.AnalyzeRequest) -> None:
+        """Keep a resource that no rule judges by itself."""
+        self._asked[request.urn] = _Asked(request, None)
 
     def alone(self, request: analyzer_pb2.AnalyzeRequest) -> Resource:
         """Return the resource that the program asks for."""
@@ -48,11 +53,10 @@ class Recall:
 
     def _outcome(self, message: analyzer_pb2.AnalyzerResource) -> Resource:
         asked = self._asked.pop(message.urn, None)
-        if asked is not None and _unchanged(asked.request, message):
+        if asked is not None and asked.resource is not None and _unchanged(asked.request, message):
             asked.resource.connect(*decoding.edges(message))
             return asked.resource
-        chosen = asked is not None and message.type.startswith(_CHOOSING)
-        said = asked.request.properties if asked is not None and chosen else None
+        said = asked.request.properties if asked is not None and message.type.startswith(_CHOOSING) else None
         return decoding.resource(message, said, retained=message.urn in self.retained)
 
 

@@ -82,7 +82,9 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
         """Judge one resource."""
         response = analyzer_pb2.AnalyzeResponse()
         judge = self._judge
-        if judge.concerns(request.type):
+        if not judge.concerns(request.type):
+            self.recall.note(request)
+        else:
             with _collector_at_rest():
                 mask = masker((request,))
                 for verdict in judge.resource(self.recall.alone(request)):
