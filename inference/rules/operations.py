@@ -54,6 +54,7 @@ def _sleep_of(hook: Props) -> float | None:
     source=_DRAIN,
     severity=Severity.MEDIUM,
     covers=("OPS-001",),
+    level=Level.ADVISORY,
     on=ModelServer,
 )
 def server_drains(server: ModelServer) -> Iterator[str]:

@@ -49,7 +49,7 @@ def refused(example: str, edits: dict[str, Any]) -> list[tuple[str, str]]:
 
 REFUSED: list[tuple[str, dict[str, Any], str, tuple[str, ...]]] = [
     # form
-    (NIM, {"models.llama.engine": "sglang"}, "models.llama.engine", ("'sglang'", "'vllm', 'kserve', 'nim'")),
+    (NIM, {"models.llama.engine": "sglang"}, "models.llama.engine", ("'sglang'", "'vllm' or 'kserve' or 'nim'")),
     (NIM, {"models.llama.engine": 7}, "models.llama.engine", ("'7'", "'nim'")),
     (NIM, {"models.llama.engine": None}, "models.llama", ('no "engine"', "Add engine")),
     (NIM, {"models.llama": ["a"]}, "models.llama", ("is a list", "map")),

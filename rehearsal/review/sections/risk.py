@@ -7,13 +7,25 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rehearsal.review.change import StackChange
 from rehearsal.review.document import Block, Code, Fold, Paragraph, Section, Standing, Table
-from rehearsal.review.risks import capacity, data, downtime, exposure, places, protection, secrets, spare, versions
+from rehearsal.review.risks import (
+    capacity,
+    data,
+    downtime,
+    exposure,
+    places,
+    protection,
+    refusals,
+    secrets,
+    spare,
+    versions,
+)
 from rehearsal.review.risks.danger import Danger
 
 __all__ = ["section"]
 
 _SOURCES: tuple[tuple[str, Callable[[StackChange], Iterator[Danger]]], ...] = (
     ("protection", protection.dangers),
+    ("refusals", refusals.dangers),
     ("places", places.dangers),
     ("data", data.dangers),
     ("capacity", capacity.dangers),
@@ -32,6 +44,7 @@ _TITLES = {
     "exposure": "Exposure",
     "place": "Place",
     "protection": "Protection",
+    "refusal": "Refusal",
     "secret": "Secret",
     "spare": "Spare capacity",
     "version": "Version",

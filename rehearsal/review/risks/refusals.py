@@ -1,0 +1,67 @@
+"""Updates that the API server refuses: what they change, only a new object has otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inference.facts.fixed_fields import fixed_fields
+from inference.rules.views.kubernetes import KubernetesObject
+from inference.rules.views.resources import Resource
+from inference.rules.views.values import Props
+from rehearsal.review.change import StackChange
+from rehearsal.review.risks.danger import Danger, Moved, moves
+
+__all__ = ["dangers"]
+
+_KSERVE = "serving.kserve.io"
+
+
+def dangers(change: StackChange) -> Iterator[Danger]:
+    """Yield the objects whose update is refused, with the field that no update changes."""
+    for moved in moves(change, "kubernetes:"):
+        if moved.op == "update" and moved.before is not None and moved.after is not None:
+            for path in (*_fixed(moved, moved.after), *_group_sizes(moved.before, moved.after)):
+                yield _refused(moved, path)
+
+
+def _fixed(moved: Moved, after: Resource) -> Iterator[str]:
+    for thing in after.view(KubernetesObject.of):
+        yield from (path for path in fixed_fields(thing.api_version, thing.kind) if moved.touches(path))
+
+
+def _group_sizes(before: Resource, after: Resource) -> Iterator[str]:
+    """Yield where the webhook of KServe finds another total size (``validateImmutableParallelism`` of KServe 0.20)."""
+    olds, news = before.view(KubernetesObject.of), after.view(KubernetesObject.of)
+    for old, new in zip(olds, news, strict=False):
+        if not new.is_a("LLMInferenceService", _KSERVE):
+            continue
+        for part in ((), ("prefill",)):
+            if part and (old.spec.absent(*part) or new.spec.absent(*part)):
+                continue
+            path = (*part, "parallelism")
+            sizes = [_group_size(thing.spec.section(*path)) for thing in (old, new)]
+            if None not in sizes and sizes[0] != sizes[1]:
+                yield ".".join(("spec", *path))
+
+
+def _group_size(parallelism: Props) -> int | None:
+    """Return the pods of a group; ``None`` where that is not known."""
+    if not all(parallelism.known(key) for key in ("pipeline", "data", "dataLocal")):
+        return None
+    pipeline, data, local = (parallelism.integer(key) for key in ("pipeline", "data", "dataLocal"))
+    if (data or 0) > 0 or (local or 0) > 0:
+        return max(max(data or 1, 1) // max(local or 1, 1), 1)
+    return max(pipeline or 1, 1)
+
+
+def _refused(moved: Moved, path: str) -> Danger:
+    state = moved.entry.new
+    return Danger(
+        kind="refusal",
+        urn=moved.entry.urn,
+        resource=state.name if state is not None else "",
+        consequence=f"{path} changes, and no update changes it: the API server refuses, and the update fails there.",
+        remedy=f'Have it replaced: replaceOnChanges ["{path}"] with deleteBeforeReplace, or give the object another '
+        "name.",
+        fails=True,
+    )
