@@ -47,14 +47,18 @@ def workload(index: int) -> dict[str, Any]:
     """Return a pod template of a model server, about 3 kB as JSON."""
     container = {
         "name": "vllm",
-        "image": "vllm/vllm-openai:v0.11.0@sha256:" + "0123456789abcdef" * 4,
+        "image": "vllm/vllm-openai:v0.20.0@sha256:" + "0123456789abcdef" * 4,
         "command": ["vllm", "serve", "meta-llama/Llama-3.3-70B-Instruct"],
         "args": [
             f"--served-model-name=model-{index}", "--tensor-parallel-size=8", "--max-model-len=32768",
             "--gpu-memory-utilization=0.92", "--port=8000", "--enable-prefix-caching", "--max-num-seqs=256",
         ],
         "env": [{"name": f"NCCL_SETTING_{number}", "value": f"value-{number}"} for number in range(16)]
-        + [{"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hf", "key": "token"}}}],
+        + [
+            {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hf", "key": "token"}}},
+            {"name": "LD_LIBRARY_PATH", "value": "/usr/local/nvidia/lib64:/usr/local/cuda/lib64"},
+        ],
+        "lifecycle": {"preStop": {"exec": {"command": ["sleep", "15"]}}},
         "ports": [{"name": "http", "containerPort": 8000}, {"name": "metrics", "containerPort": 9000}],
         "resources": {
             "requests": {"cpu": "80", "memory": "800Gi", "nvidia.com/gpu": 8},
@@ -64,7 +68,9 @@ def workload(index: int) -> dict[str, Any]:
         "readinessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 5},
         "livenessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 10},
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-        "volumeMounts": [{"name": name, "mountPath": f"/{name}"} for name in ("dev-shm", "models", "cache")],
+        "volumeMounts": [
+            {"name": name, "mountPath": f"/{name.replace('-', '/')}"} for name in ("dev-shm", "models", "cache")
+        ],
     }  # fmt: skip
     return {
         "metadata": {
@@ -76,7 +82,17 @@ def workload(index: int) -> dict[str, Any]:
             "terminationGracePeriodSeconds": 120,
             "nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-h200-141gb"},
             "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}],
-            "initContainers": [{**container, "name": "fetch", "args": ["--download"]}],
+            "initContainers": [
+                {
+                    "name": "fetch",
+                    "image": container["image"],
+                    "command": ["python3", "/models/fetch.py"],
+                    "args": ["--download"],
+                    "env": container["env"],
+                    "resources": {"requests": {"cpu": "1", "memory": "4Gi"}},
+                    "volumeMounts": container["volumeMounts"],
+                }
+            ],
             "containers": [container],
             "volumes": [
                 {"name": "dev-shm", "emptyDir": {"medium": "Memory", "sizeLimit": "64Gi"}},
@@ -88,7 +104,11 @@ def workload(index: int) -> dict[str, Any]:
 
 
 def _object(api_version: str, kind: str, index: int, spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    metadata = {"name": f"{kind.lower()}-{index}", "namespace": f"team-{index % 20}", "labels": {"owner": "inference"}}
+    metadata = {
+        "name": f"{kind.lower()}-{index}",
+        "namespace": f"team-{index // 8 % 20}",
+        "labels": {"owner": "inference"},
+    }
     token = f"kubernetes:{api_version}:{kind}"
     return token, {"apiVersion": api_version, "kind": kind, "metadata": metadata, "spec": spec}
 
@@ -114,20 +134,33 @@ def resource(index: int) -> tuple[str, dict[str, Any]]:
                 "name": f"pool-{index}",
                 "cluster": "llm",
                 "location": "us-central1",
-                "nodeLocations": ["us-central1-a"],
-                "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": 4, "locationPolicy": "ANY"},
+                "nodeLocations": ["us-central1-b"],
+                "autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": 12, "locationPolicy": "ANY"},
                 "management": {"autoRepair": True, "autoUpgrade": True},
+                "upgradeSettings": {"strategy": "SURGE", "maxSurge": 0, "maxUnavailable": 1},
                 "nodeConfig": {
                     "machineType": "a3-ultragpu-8g",
                     "diskSizeGb": 200,
-                    "guestAccelerators": [{"type": "nvidia-h200-141gb", "count": 8}],
+                    "guestAccelerators": [
+                        {
+                            "type": "nvidia-h200-141gb",
+                            "count": 8,
+                            "gpuDriverInstallationConfig": {"gpuDriverVersion": "LATEST"},
+                        }
+                    ],
+                    "reservationAffinity": {
+                        "consumeReservationType": "SPECIFIC_RESERVATION",
+                        "key": "compute.googleapis.com/reservation-name",
+                        "values": ["h200"],
+                    },
+                    "serviceAccount": "nodes@project.iam.gserviceaccount.com",
                     "labels": {f"label-{number}": f"value-{number}" for number in range(8)},
                     "oauthScopes": ["https://www.googleapis.com/auth/cloud-platform"],
                     "taints": [{"key": "nvidia.com/gpu", "value": "present", "effect": "NO_SCHEDULE"}],
                 },
                 "networkConfig": {
                     "additionalNodeNetworkConfigs": [
-                        {"network": f"rdma-{index}", "subnetwork": f"rdma-{index}-{number}"} for number in range(8)
+                        {"network": f"rdma-{index}", "subnetwork": f"rdma-{index}-{number}"} for number in range(9)
                     ]
                 },
             }
@@ -144,7 +177,10 @@ def load(count: int) -> Load:
         struct = Struct()
         struct.update(properties)
         urn = f"urn:pulumi:prod::gke-inference::{token}::thing-{index}"
-        common: dict[str, Any] = {"type": token, "name": f"thing-{index}", "urn": urn, "properties": struct}
+        options = analyzer_pb2.AnalyzerResourceOptions(protect=token.startswith("gcp:"))
+        common: dict[str, Any] = {
+            "type": token, "name": f"thing-{index}", "urn": urn, "properties": struct, "options": options,
+        }  # fmt: skip
         alone.append(analyzer_pb2.AnalyzeRequest(**common))
         together.append(analyzer_pb2.AnalyzerResource(**common, dependencies=urns[-3:]))
         urns.append(urn)

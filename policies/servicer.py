@@ -89,6 +89,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
                 mask = masker((request,))
                 for verdict in judge.resource(self.recall.alone(request)):
                     self._report(response, verdict, mask, urn=None)
+            gc.freeze()  # what was read stays until the stack is judged; no collection need visit it before
         return response
 
     def AnalyzeStack(self, request: analyzer_pb2.AnalyzeStackRequest, _context: Any) -> analyzer_pb2.AnalyzeResponse:  # noqa: N802
@@ -100,6 +101,7 @@ class Servicer(_Base):  # type: ignore[misc] # the policy SDK has no types
                 mask = masker(request.resources)
                 for verdict in self._judge.stack(stack):
                     self._report(response, verdict, mask, urn=verdict.urn or None)
+        gc.unfreeze()
         return response
 
     def Cancel(self, _request: Any, _context: Any) -> empty_pb2.Empty:  # noqa: N802

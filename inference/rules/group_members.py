@@ -71,7 +71,7 @@ def variables_reach_program(container: Container) -> Iterator[str]:
         serves = _joins_others(command) or (server is not None and server.command in (command, None))
         names = declared if serves else of_group
         for word in command.argv:
-            for written, name in _literal_names(word) if word.known else ():
+            for written, name in _literal_names(word) if word.known and "$" in word else ():
                 if name in names and name not in seen:
                     seen.add(name)
                     yield _unreplaced(container, script, written, name)
@@ -100,7 +100,7 @@ def _environment(container: Container, script: Script, names: frozenset[str]) ->
     if container.pod.object.kind == "LLMInferenceService":
         return
     for key, value in container.environment.items():
-        for written, name in _literal_names(value):
+        for written, name in _literal_names(value) if "$" in value else ():
             if name in names and name != key and not written.startswith("$("):
                 yield (
                     f"{container} sets {key} to a text with {written}; in the value of a variable only $({name}) is "

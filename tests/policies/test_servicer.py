@@ -357,3 +357,12 @@ def test_the_garbage_collector_is_left_as_it_was(
         assert (during, gc.isenabled()) == ([False], collects)
     finally:
         (gc.enable if before else gc.disable)()
+
+
+def test_what_was_read_is_kept_from_the_collector_until_the_stack_is_judged(fast: MakeServicer) -> None:
+    made = fast()
+    before = gc.get_freeze_count()
+    made.Analyze(request(DEPLOYMENT, deployment()), None)
+    assert gc.get_freeze_count() > before
+    made.AnalyzeStack(stack_request([of_stack(DEPLOYMENT, deployment())]), None)
+    assert gc.get_freeze_count() == 0

@@ -76,7 +76,7 @@ class Picker:
             for container in pod.containers:
                 picker = cls(container)
                 name = (container.image or "").partition("@")[0].rpartition(":")[0] or container.image or ""
-                if picker.build.family or _LOOKS_LIKE.fullmatch(name) or "pool-name" in picker.flags:
+                if picker.build.family or _LOOKS_LIKE.fullmatch(name) or picker.names_pool:
                     found.append(picker)
         return tuple(found)
 
@@ -95,6 +95,12 @@ class Picker:
         commands = Script.of(self.container).commands
         words = max((command.argv for command in commands), key=_dashes, default=())
         return _flags([str(word) for word in words])
+
+    @property
+    def names_pool(self) -> bool:
+        """Whether it is told an InferencePool, as only pickers are."""
+        words = (word for command in Script.of(self.container).commands for word in command.argv)
+        return any("pool" in word.lower() for word in words) and "pool-name" in self.flags
 
     def port(self, flag: str, default: int) -> int | None:
         """Return a port that an option sets, ``None`` where it is no number."""
