@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -148,7 +147,7 @@ def test_a_component_stands_for_its_children_and_for_itself_where_none_changes()
     assert alone["name"] == "box"
 
 
-def test_ten_thousand_resources_with_hostile_names_give_a_bounded_report_in_time() -> None:
+def test_ten_thousand_resources_with_hostile_names_give_a_bounded_report() -> None:
     names = ("</details><script>alert(1)</script>", "a|b`c``", "@everyone #1", "[x](https://example.com)\n# head")
 
     def many(value: int, count: int = 10_000) -> list[State]:
@@ -160,11 +159,9 @@ def test_ten_thousand_resources_with_hostile_names_give_a_bounded_report_in_time
             for i in range(count)
         ]
 
-    started = time.monotonic()
     change = between(many(1), many(2))
     report = Report(against="main", stacks=(gather(Revised(change=change)),))
     text, html, as_json = markdown.markdown(report), page.page(report), data.dumps(report)
-    assert time.monotonic() - started < 60
     assert len(text.encode()) <= markdown.LIMIT
     assert len(html) < 5_000_000
     assert "<script>alert" not in text.replace("`", "")
