@@ -29,6 +29,7 @@ from pulumi.runtime.stack import run_in_stack
 from inference.problems import Problem, ProblemsError
 from rehearsal.errors import EngineError, ProgramError
 from rehearsal.monitor import Engine, Monitor
+from rehearsal.ondemand import names_on_demand
 from rehearsal.plan import Diagnostic, Plan, Step
 
 __all__ = ["run"]
@@ -162,7 +163,8 @@ def _numbered() -> Iterator[None]:
 
 
 def _execute(program: Path) -> None:
-    runpy.run_path(str(program), run_name="__main__")
+    with names_on_demand():
+        runpy.run_path(str(program), run_name="__main__")
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
