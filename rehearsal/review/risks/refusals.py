@@ -1,10 +1,11 @@
-"""Updates that the API server refuses: what they change, only a new object has otherwise."""
+"""Updates that are refused: what they change, only a new object has otherwise, or something that stands lives in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from inference.facts.fixed_fields import fixed_fields
+from inference.rules.views.cloud import Cluster
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.resources import Resource
 from inference.rules.views.values import Props
@@ -13,15 +14,45 @@ from rehearsal.review.risks.danger import Danger, Moved, moves
 
 __all__ = ["dangers"]
 
+_SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 _KSERVE = "serving.kserve.io"
 
 
 def dangers(change: StackChange) -> Iterator[Danger]:
-    """Yield the objects whose update is refused, with the field that no update changes."""
+    """Yield the resources whose update is refused, with what no update changes."""
+    for moved in moves(change, _SUBNETWORK):
+        yield from _ranges_in_use(change, moved)
     for moved in moves(change, "kubernetes:"):
         if moved.op == "update" and moved.before is not None and moved.after is not None:
             for path in (*_fixed(moved, moved.after), *_group_sizes(moved.before, moved.after)):
                 yield _refused(moved, path)
+
+
+def _ranges_in_use(change: StackChange, moved: Moved) -> Iterator[Danger]:
+    """Yield the clusters whose pods and Services are in a secondary range that goes or becomes another."""
+    if moved.op != "update" or change.before is None or moved.before is None or moved.after is None:
+        return
+    stack, subnet = change.before.stack, moved.before
+    lost = {name for name, _ in set(_secondary(subnet)) - set(_secondary(moved.after))}
+    for cluster in stack.each(Cluster) if lost and moved.after.props.known("secondaryIpRanges") else ():
+        policy = cluster.props.section("ipAllocationPolicy")
+        used = lost & {policy.text("clusterSecondaryRangeName"), policy.text("servicesSecondaryRangeName")}
+        if used and stack.reference(cluster.resource, "subnetwork", among=(subnet,)) is subnet:
+            yield Danger(
+                kind="refusal",
+                urn=moved.entry.urn,
+                resource=subnet.name,
+                consequence=f"Its range {', '.join(sorted(map(str, used)))} becomes another, and {cluster} has its "
+                "pods or Services in it: Google Cloud refuses, and the update fails there.",
+                remedy="Keep the range. Another one needs another cluster: bring up a second stack, move the callers.",
+                fails=True,
+            )
+
+
+def _secondary(subnet: Resource) -> Iterator[tuple[str | None, str | None]]:
+    for entry in subnet.props.sections("secondaryIpRanges"):
+        if entry.known("rangeName") and entry.known("ipCidrRange"):
+            yield entry.text("rangeName"), entry.text("ipCidrRange")
 
 
 def _fixed(moved: Moved, after: Resource) -> Iterator[str]:

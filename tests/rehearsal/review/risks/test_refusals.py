@@ -58,3 +58,24 @@ def test_a_field_that_no_update_changes_breaks_the_change() -> None:
 
 def test_a_program_that_asks_for_the_replacement_is_not_refused() -> None:
     assert not refused(template(4), template(8, replaceOnChanges=["spec"]))
+
+
+def subnet(**ranges: str) -> State:
+    listed = [{"rangeName": name, "ipCidrRange": block} for name, block in ranges.items()]
+    inputs = {"name": "nodes", "ipCidrRange": "10.0.0.0/20", "secondaryIpRanges": listed}
+    return resource("gcp:compute/subnetwork:Subnetwork", "nodes", inputs)
+
+
+def user(pods: str = "pods") -> State:
+    inputs = {"name": "llm", "subnetwork": "nodes", "ipAllocationPolicy": {"clusterSecondaryRangeName": pods}}
+    return resource("gcp:container/cluster:Cluster", "llm", inputs)
+
+
+def test_a_range_that_pods_are_in_does_not_become_another() -> None:
+    old, new = subnet(pods="10.8.0.0/14"), subnet(pods="10.16.0.0/14")
+    (told,) = [danger.consequence for danger in refusals.dangers(between([user(), old], [user(), new]))]
+    assert told.startswith("Its range pods becomes another, and ")
+    assert not list(refusals.dangers(between([user("others"), old], [user("others"), new])))
+    assert not list(refusals.dangers(between([old], [new]))), "nobody is in it"
+    more = subnet(pods="10.8.0.0/14", spare="10.32.0.0/14")
+    assert not list(refusals.dangers(between([user(), old], [user(), more]))), "one more range is no trouble"
