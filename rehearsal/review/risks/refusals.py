@@ -42,8 +42,9 @@ def _ranges_in_use(change: StackChange, moved: Moved) -> Iterator[Danger]:
                 kind="refusal",
                 urn=moved.entry.urn,
                 resource=subnet.name,
-                consequence=f"Its range {', '.join(sorted(map(str, used)))} becomes another, and {cluster} has its "
-                "pods or Services in it: Google Cloud refuses, and the update fails there.",
+                consequence=f"Its range {', '.join(sorted(map(str, used)))} becomes another, and the cluster "
+                f'"{cluster.resource.name}" has its pods or Services in it: Google Cloud refuses, and the update fails '
+                "there.",
                 remedy="Keep the range. Another one needs another cluster: bring up a second stack, move the callers.",
                 fails=True,
             )

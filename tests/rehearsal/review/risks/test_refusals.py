@@ -74,7 +74,7 @@ def user(pods: str = "pods") -> State:
 def test_a_range_that_pods_are_in_does_not_become_another() -> None:
     old, new = subnet(pods="10.8.0.0/14"), subnet(pods="10.16.0.0/14")
     (told,) = [danger.consequence for danger in refusals.dangers(between([user(), old], [user(), new]))]
-    assert told.startswith("Its range pods becomes another, and ")
+    assert told.startswith('Its range pods becomes another, and the cluster "llm" has its pods')
     assert not list(refusals.dangers(between([user("others"), old], [user("others"), new])))
     assert not list(refusals.dangers(between([old], [new]))), "nobody is in it"
     more = subnet(pods="10.8.0.0/14", spare="10.32.0.0/14")
