@@ -72,7 +72,7 @@ class _OnDemand(Loader):
                     module.__dict__.update((each, getattr(part, each)) for each in getattr(part, "__all__", ()))
                     if name in module.__dict__:
                         return module.__dict__[name]
-            del module.__dict__["__getattr__"]
+            module.__dict__.pop("__getattr__", None)
             self._whole.exec_module(module)
             return getattr(module, name)
 
