@@ -275,7 +275,7 @@ def _refuses(pod: PodTemplate, target: int | str) -> bool:
         return False
     if isinstance(target, str):
         unnamed = any(not port.known("name") for c in containers for port in c.props.sections("ports"))
-        return not unnamed and target not in _names(pod)
+        return not unnamed and "$" not in target and target not in _names(pod)
     servers = {s.container: s for s in pod.object.resource.view(ModelServer.of) if s.pod is pod}
     told = all(c.ports or ((s := servers.get(c)) and (s.port is not None or not s.serves_http)) for c in pod.containers)
     multi = any(s.options.switch("data-parallel-multi-port-external-lb") for s in servers.values())

@@ -155,6 +155,7 @@ def test_a_port_that_nobody_serves_is_found(port):
         ({"port": 80, "targetPort": 9000}, {"args": ["--port", "$(PORT)"], "ports": None}),
         ({"port": 80, "targetPort": 9000}, {"ports": UNKNOWN}),
         ({"port": 80, "targetPort": UNKNOWN}, {}),
+        ({"port": 80, "targetPort": "${PORT:-9002}"}, {}),
         ({"port": 80, "targetPort": 9000}, {"ports": [{"containerPort": 9000}]}),
     ],
 )
