@@ -36,13 +36,23 @@ class Workload:
         found = []
         for service in resource.view(LlmService.of):
             found.append(cls(service, service.spec))
-            if prefill := service.spec.section("prefill"):
-                found.append(cls(service, prefill, prefill=True))
+            if not service.spec.absent("prefill"):
+                found.append(cls(service, service.spec.section("prefill"), prefill=True))
         return tuple(found)
 
     @property
     def parallelism(self) -> Props:
         return self.props.section("parallelism")
+
+    @property
+    def group_size(self) -> int | None:
+        """Pods of one group as KServe counts them (``GetSize`` in KServe 0.20); ``None`` where that is not known."""
+        if not all(self.parallelism.known(key) for key in ("pipeline", "data", "dataLocal")):
+            return None
+        pipeline, data, local = (self.parallelism.integer(key) for key in ("pipeline", "data", "dataLocal"))
+        if (data or 0) > 0 or (local or 0) > 0:
+            return max(max(data or 1, 1) // max(local or 1, 1), 1)
+        return max(pipeline or 1, 1)
 
     @property
     def has_worker(self) -> bool:

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 
 from inference.facts.fixed_fields import fixed_fields
 from inference.rules.views.cloud import Cluster
+from inference.rules.views.kserve import Workload
 from inference.rules.views.kubernetes import KubernetesObject
 from inference.rules.views.resources import Resource
-from inference.rules.views.values import Props
 from rehearsal.review.change import StackChange
 from rehearsal.review.risks.danger import Danger, Moved, moves
 
 __all__ = ["dangers"]
 
 _SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
-_KSERVE = "serving.kserve.io"
 
 
 def dangers(change: StackChange) -> Iterator[Danger]:
@@ -63,27 +62,11 @@ def _fixed(moved: Moved, after: Resource) -> Iterator[str]:
 
 def _group_sizes(before: Resource, after: Resource) -> Iterator[str]:
     """Yield where the webhook of KServe finds another total size (``validateImmutableParallelism`` of KServe 0.20)."""
-    olds, news = before.view(KubernetesObject.of), after.view(KubernetesObject.of)
-    for old, new in zip(olds, news, strict=False):
-        if not new.is_a("LLMInferenceService", _KSERVE):
-            continue
-        for part in ((), ("prefill",)):
-            if part and (old.spec.absent(*part) or new.spec.absent(*part)):
-                continue
-            path = (*part, "parallelism")
-            sizes = [_group_size(thing.spec.section(*path)) for thing in (old, new)]
-            if None not in sizes and sizes[0] != sizes[1]:
-                yield ".".join(("spec", *path))
-
-
-def _group_size(parallelism: Props) -> int | None:
-    """Return the pods of a group; ``None`` where that is not known."""
-    if not all(parallelism.known(key) for key in ("pipeline", "data", "dataLocal")):
-        return None
-    pipeline, data, local = (parallelism.integer(key) for key in ("pipeline", "data", "dataLocal"))
-    if (data or 0) > 0 or (local or 0) > 0:
-        return max(max(data or 1, 1) // max(local or 1, 1), 1)
-    return max(pipeline or 1, 1)
+    stood = {workload.prefill: workload.group_size for workload in before.view(Workload.of)}
+    for workload in after.view(Workload.of):
+        sizes = stood.get(workload.prefill), workload.group_size
+        if None not in sizes and sizes[0] != sizes[1]:
+            yield "spec.prefill.parallelism" if workload.prefill else "spec.parallelism"
 
 
 def _refused(moved: Moved, path: str) -> Danger:
