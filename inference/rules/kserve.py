@@ -8,8 +8,11 @@ calling webhook'.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from inference.facts.controllers import KSERVE_GROUP
 from inference.facts.gke import TPU_RESOURCE
@@ -75,6 +78,56 @@ def parallelism_consistent(workload: Workload) -> Iterator[str]:
         yield (
             f"{workload} spreads parallelism.data: {data} in shares of dataLocal: {local}; the remainder is dropped. "
             "Set a dataLocal that divides data."
+        )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands in the cluster."""
+
+    groups: tuple[str, ...] = ()
+    """Groups with their pods as ``<namespace>/<name> <size>``, for example ``inference/llama 4``; those of a prefill
+    workload as ``inference/llama/prefill 2``."""
+
+    def __post_init__(self) -> None:
+        for group in self.groups:
+            if not _STANDING.fullmatch(group):
+                raise ValueError(
+                    f'groups: "{group}" is not <namespace>/<name> <size> or <namespace>/<name>/prefill <size>'
+                )
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Pods of each group by its place."""
+        return {place: int(size) for place, size in (group.split() for group in self.groups)}
+
+
+_STANDING = re.compile(r"[^/\s]+/[^/\s]+(?:/prefill)? [0-9]{1,6}")
+
+
+@rule(
+    "kserve-group-size-is-kept",
+    title="A service that stands keeps the size of its groups, or is replaced",
+    breaks="Webhook: 'total parallelism size is immutable'. The update fails there, and what comes after it is not "
+    "applied.",
+    fix="Give the service another name, or have it replaced: replaceOnChanges spec.parallelism with "
+    "deleteBeforeReplace. Give the groups that stand in the policy configuration.",
+    source=_WEBHOOK,
+    severity=Severity.MEDIUM,
+    covers=("KS-005",),
+    on=Workload,
+    parameters=Standing,
+)
+def group_size_is_kept(workload: Workload, standing: Standing) -> Iterator[str]:
+    service = workload.service.object
+    place = f"{service.namespace}/{service.name}" + ("/prefill" if workload.prefill else "")
+    stood, size = standing.sizes.get(place), workload.group_size
+    replaced = service.resource.options.flag("deleteBeforeReplace")
+    if stood is not None and size is not None and size != stood and not replaced:
+        yield (
+            f"{workload} asks for groups of {size} pods where groups of {stood} stand, and the webhook refuses another "
+            "total size. Give the service another name, or set replaceOnChanges spec.parallelism with "
+            "deleteBeforeReplace."
         )
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from inference.rules.kserve import (
+    group_size_is_kept,
     parallelism_consistent,
     predictor_bounds_in_order,
     route_spelled_out_on_gke,
@@ -272,3 +273,33 @@ class TestTpuStartup:
 
         assert findings(tpu_startup_budget, deployment(containers=[container(quick)])) == []
         assert findings(tpu_startup_budget, job) == []
+
+
+class TestGroupSize:
+    STANDING: ClassVar = {"groups": ["serving/llama 4", "serving/llama/prefill 2"]}
+
+    def found(self, spec: dict[str, Any], **kw: Any) -> list[str]:
+        return findings(group_size_is_kept, llm(spec, **kw), configuration=self.STANDING)
+
+    @pytest.mark.parametrize("parallelism", [{"pipeline": 8}, {"data": 16, "dataLocal": 8}, {"tensor": 8}, None])
+    def test_another_size_than_the_one_that_stands_is_found(self, parallelism: dict[str, int] | None) -> None:
+        (found,) = self.found({"parallelism": parallelism})
+        assert "where groups of 4 stand" in found
+
+    @pytest.mark.parametrize("parallelism", [{"pipeline": 4}, {"data": 32, "dataLocal": 8}, {"pipeline": UNKNOWN}])
+    def test_the_same_size_is_silent_and_so_is_an_unknown_one(self, parallelism: dict[str, Any]) -> None:
+        assert not self.found({"parallelism": parallelism})
+
+    def test_the_prefill_workload_has_a_size_of_its_own(self) -> None:
+        (found,) = self.found({"parallelism": {"pipeline": 4}, "prefill": {"parallelism": {"pipeline": 4}}})
+        assert found.startswith("the prefill workload")
+        assert "where groups of 2 stand" in found
+
+    def test_a_service_that_is_replaced_or_of_which_nobody_told_is_silent(self) -> None:
+        assert not self.found({"parallelism": {"pipeline": 8}}, options={"deleteBeforeReplace": True})
+        assert not findings(group_size_is_kept, llm({"parallelism": {"pipeline": 8}}))
+
+    @pytest.mark.parametrize("wrong", ["qwen 4", "default/qwen", "default/qwen four", "a/b/c 4"])
+    def test_a_group_that_cannot_be_read_is_an_error_of_the_configuration(self, wrong: str) -> None:
+        with pytest.raises(ValueError, match="is not <namespace>/<name> <size>"):
+            findings(group_size_is_kept, llm({}), configuration={"groups": [wrong]})
