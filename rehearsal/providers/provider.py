@@ -6,6 +6,7 @@ A provider here has no state of its own: the stand-in cloud holds it, and the en
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -58,7 +59,7 @@ class _Seeded(Asked):
         return hashlib.sha256(self.seed + f"{self.urn}{salt}".encode()).hexdigest()[:length]
 
 
-class Provider:
+class Provider(ABC):
     """The parts that all packages share."""
 
     package = ""
@@ -89,13 +90,13 @@ class Provider:
         added = dict(model_of(self.package).check(_Seeded(urn, new, self.configuration, naming.seed)))
         return {**new, **self.named(added, naming)}
 
+    @abstractmethod
     def kept_name(self, urn: str, old: Properties, new: Properties) -> Properties:
         """Return what carries the automatic name of the old inputs over into new ones; empty where there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def named(self, added: dict[str, object], naming: Naming) -> dict[str, object]:
         """Return what the check added, with the name that the engine wants."""
-        raise NotImplementedError
 
     def compare(self, urn: str, old: Properties, new: Properties) -> Comparison:
         """Return what changes between the inputs of a resource that stands and new ones.
@@ -119,9 +120,9 @@ class Provider:
         """Whether a changed value makes a new resource, whatever it was and will be."""
         return replaces(token, path, self.configuration)
 
+    @abstractmethod
     def same_name(self, old: Properties, new: Properties) -> bool:
         """Whether a new resource would collide with the old one."""
-        raise NotImplementedError
 
     def foresee(self, urn: str, inputs: Properties) -> Properties:
         """Return the outputs of a resource that does not exist yet: what nobody knows is unknown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -62,7 +63,7 @@ class Runner:
         self.commands.append(command)
 
 
-class Commands:
+class Commands(ABC):
     """Runs simple commands in one shell."""
 
     def __init__(self, runner: Runner, shell: Shell, depth: int = 0) -> None:
@@ -72,9 +73,9 @@ class Commands:
         self._test = False
         """Whether the last command is one that often fails without harm."""
 
+    @abstractmethod
     def run(self, text: str) -> None:
         """Go through a script."""
-        raise NotImplementedError
 
     def _deeper(self, shell: Shell) -> Self:
         """Return what goes through a script inside this one."""
